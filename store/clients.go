@@ -1,0 +1,119 @@
+package store
+
+import (
+	"context"
+	"iter"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Client is a site or app that sends its users to connectid (ConnectID:
+// "Configuration for new client"; RFC 6749, section 2). It belongs to a partner,
+// the publisher.
+type Client struct {
+	ID        string // the unique clientId, such as no.mediaconnect.test
+	PartnerID string
+	Disabled  bool // a disabled client is answered like an unknown one
+
+	// What its pages and messages show.
+	Name                 string
+	Description          string
+	Homepage             string // an absolute URL
+	CustomerCarePhone    string
+	CustomerCareEmail    string
+	Product              string
+	SubscriptionTermsURL string
+	UserTermsURL         string
+	Language             string // nb, nn, sv, da, fi or en; default nb
+	Region               string // ISO 3166 alpha-2 of phone numbers without prefix; default NO
+	GUIVersion           int    // 1 or 2; default 2
+
+	// Targets are the places where its users may be sent (returnUrl, errorUrl,
+	// abortUrl): absolute origins, optionally with a path prefix. Empty refuses
+	// everything.
+	Targets []string
+	// RedirectURIs are the OAuth redirect URIs, compared exactly (RFC 6749,
+	// section 3.1.2.2; loopback addresses with any port, RFC 8252, section 7.3).
+	RedirectURIs []string
+	// InsecureRedirectPrefixes also allow redirect URIs by origin and path
+	// prefix, for publishers that send a different article URL each time.
+	InsecureRedirectPrefixes []string
+	// InsecureAllowHTTP permits http targets and redirect URIs on hosts that
+	// are not loopback.
+	InsecureAllowHTTP bool
+
+	// Public marks a client that can not keep a secret (RFC 6749, section 2.1).
+	Public bool
+	// Secrets are the hashes of its client secrets; any of them passes.
+	Secrets []string
+	// GrantTypes are the values of grant_type that the client may use.
+	GrantTypes []string
+	// Scopes are those that it may ask for; empty allows no scope but the empty one.
+	Scopes []string
+	// InsecureSkipPKCE lets a confidential client do without PKCE. A challenge
+	// that was sent must be proven all the same.
+	InsecureSkipPKCE bool
+	// OmitIssuer leaves out the iss parameter of RFC 9207.
+	OmitIssuer bool
+	// KeepRefreshToken turns rotation of refresh tokens off.
+	KeepRefreshToken bool
+	// MayIntrospect lets the client call the introspection endpoint.
+	MayIntrospect   bool
+	AccessLifetime  time.Duration // of access tokens; default 12 hours
+	RefreshLifetime time.Duration // of unused refresh tokens; default 30 days
+
+	// PasswordOptional lets new users skip choosing a password.
+	PasswordOptional bool
+	// CallsPerMinute and CallsPerSecond are its API limits; defaults 2000 and 100.
+	CallsPerMinute int
+	CallsPerSecond int
+	// SendsPerHour bounds the codes sent on its behalf; default 10000.
+	SendsPerHour int
+
+	UpdatedAt time.Time
+}
+
+// Clients keeps client records.
+type Clients interface {
+	// PutClient inserts the client or replaces the one with its ID.
+	PutClient(ctx context.Context, c Client) error
+	// Client returns the client with the given ID, disabled ones too, or
+	// ErrNotFound. IDs are compared exactly. The slices of the record are shared
+	// for speed: callers must not change their elements.
+	Client(ctx context.Context, id string) (Client, error)
+	// ClientsByOrigin lists, by an indexed look-up, the clients that have a
+	// target with the given origin (scheme://host[:port], as [TargetOrigin]
+	// writes it), ordered by ID. Whether a path prefix matches is the caller's
+	// business.
+	ClientsByOrigin(ctx context.Context, origin string) iter.Seq2[Client, error]
+	// Clients lists all clients, ordered by ID.
+	Clients(ctx context.Context) iter.Seq2[Client, error]
+	// DeleteClient removes the client; no error when there is none.
+	DeleteClient(ctx context.Context, id string) error
+}
+
+// TargetOrigin returns the origin of an absolute http or https URL in the form
+// in which [Clients.ClientsByOrigin] compares it: lower case, without the
+// scheme's own port. It returns "" for anything else.
+func TargetOrigin(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || u.Hostname() == "" || u.User != nil {
+		return ""
+	}
+	scheme, port := strings.ToLower(u.Scheme), u.Port()
+	switch {
+	case scheme != "http" && scheme != "https":
+		return ""
+	case scheme == "http" && port == "80", scheme == "https" && port == "443":
+		port = ""
+	}
+	host := strings.ToLower(u.Hostname())
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if port != "" {
+		host += ":" + port
+	}
+	return scheme + "://" + host
+}
