@@ -1,0 +1,67 @@
+# Every target works on all modules of go.work. CI runs `make test`.
+GO       ?= go
+SHELL    := /bin/bash
+MODULES   = $(shell $(GO) list -f '{{.Dir}}' -m)
+FUZZTIME ?= 20s
+# The race detector needs a C compiler; examples/browser/prepare.sh installs one
+# where it may.
+RACE      = $(shell test "$$($(GO) env CGO_ENABLED)" = 1 && echo -race)
+
+.PHONY: help test browser soak bench lint fuzz cover run tidy
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+test: ## all tests, with the race detector, then the browser's
+	@examples/browser/prepare.sh
+	@$(MAKE) --no-print-directory race browser
+
+.PHONY: race
+race:
+	@test -n "$(RACE)" || echo "SKIPPED: the race detector, as there is no C compiler (cgo is off)"
+	@set -e; for dir in $(MODULES); do \
+		echo "== $${dir#$(CURDIR)/}"; \
+		(cd "$$dir" && $(GO) test $(RACE) -timeout 10m $$($(GO) list ./... | grep -v /examples/browser)); \
+	done
+
+browser: ## the browser's tests alone: Chromium and axe-core
+	$(GO) test -count=1 -timeout 10m ./examples/browser/...
+
+soak: ## the races with their full counts
+	SOAK_ROUNDS=10000 $(GO) test $(RACE) -count=1 -timeout 120m -run 'Race|Once|Concurrent|Soak|Store' $(foreach dir,$(MODULES),$(filter-out %/examples/...,$(dir)/...))
+
+bench: ## ns/op, B/op and allocs of what must be fast, memory and SQLite
+	@set -e; for dir in $(MODULES); do \
+		(cd "$$dir" && $(GO) test -run '^$$' -bench . -benchmem ./... | grep -vE 'no test files|^PASS|^ok .*\[no tests'); \
+	done
+
+lint: ## gofmt, vet and staticcheck; staticcheck.conf has the exceptions
+	@bad=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+		test -z "$$bad" || { echo "gofmt would change:" $$bad; exit 1; }
+	@GOWORK=off $(GO) build -C tools -o ../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+	@set -e; for dir in $(MODULES); do \
+		echo "== $${dir#$(CURDIR)/}"; \
+		(cd "$$dir" && $(GO) vet ./... && $(CURDIR)/bin/staticcheck ./...); \
+	done
+
+fuzz: ## every fuzz target for FUZZTIME (default 20s)
+	@set -e; for dir in $(MODULES); do cd "$$dir"; \
+		for pkg in $$($(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...); do \
+			for target in $$($(GO) test -list '^Fuzz' "$$pkg" | grep '^Fuzz'); do \
+				echo "== $$pkg $$target"; \
+				$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg"; \
+			done; \
+		done; \
+	done
+
+cover: ## cover.html: what the tests of all modules reach
+	$(GO) test -coverprofile cover.out -coverpkg "github.com/connectid-kit/connectid/..." $(foreach dir,$(MODULES),$(filter-out %/examples/...,$(dir)/...))
+	@$(GO) tool cover -func cover.out | tail -n 1
+	@$(GO) tool cover -html cover.out -o cover.html
+
+run: ## the quickstart
+	$(GO) run ./examples/quickstart
+
+tidy: ## go mod tidy and go fix in every module
+	@set -e; for dir in $(MODULES); do (cd "$$dir" && $(GO) mod tidy && $(GO) fix ./...); done
+	cd tools && GOWORK=off $(GO) mod tidy
