@@ -1,0 +1,155 @@
+package memstore
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/connectid-kit/connectid/store"
+)
+
+type users struct {
+	mu           sync.RWMutex
+	byID         map[string]*store.User
+	byNumber     map[int64]*store.User
+	byCredential map[credential]*store.User
+}
+
+// credential is what makes a credential unique.
+type credential struct {
+	kind     store.CredentialKind
+	identity string
+}
+
+func (t *users) init() {
+	t.byID = map[string]*store.User{}
+	t.byNumber = map[int64]*store.User{}
+	t.byCredential = map[credential]*store.User{}
+}
+
+// CreateUser implements [store.Users].
+func (s *Store) CreateUser(ctx context.Context, u store.User) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if u.ID == "" {
+		return errNoKey
+	}
+	u = copyUser(u)
+	u.Version = 1
+
+	t := &s.users
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.byID[u.ID] != nil || t.byNumber[u.Number] != nil || t.taken(u) {
+		return store.ErrConflict
+	}
+	t.add(&u)
+	return nil
+}
+
+// User implements [store.Users].
+func (s *Store) User(ctx context.Context, id string) (store.User, error) {
+	if err := ctx.Err(); err != nil {
+		return store.User{}, err
+	}
+	s.users.mu.RLock()
+	u := s.users.byID[id] // never changed in place
+	s.users.mu.RUnlock()
+	if u == nil {
+		return store.User{}, store.ErrNotFound
+	}
+	return copyUser(*u), nil
+}
+
+// UserByCredential implements [store.Users].
+func (s *Store) UserByCredential(ctx context.Context, kind store.CredentialKind, identity string) (store.User, error) {
+	if err := ctx.Err(); err != nil {
+		return store.User{}, err
+	}
+	s.users.mu.RLock()
+	u := s.users.byCredential[credential{kind, identity}]
+	s.users.mu.RUnlock()
+	if u == nil {
+		return store.User{}, store.ErrNotFound
+	}
+	return copyUser(*u), nil
+}
+
+// UpdateUser implements [store.Users].
+func (s *Store) UpdateUser(ctx context.Context, u store.User) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	u = copyUser(u)
+
+	t := &s.users
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	old := t.byID[u.ID]
+	switch {
+	case old == nil:
+		return store.ErrNotFound
+	case old.Version != u.Version || t.taken(u):
+		return store.ErrConflict
+	}
+	u.Version++
+	u.Number, u.CreatedAt = old.Number, old.CreatedAt
+	t.drop(old)
+	t.add(&u)
+	return nil
+}
+
+// DeleteUser implements [store.Users].
+func (s *Store) DeleteUser(ctx context.Context, id string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.users.mu.Lock()
+	defer s.users.mu.Unlock()
+	if u := s.users.byID[id]; u != nil {
+		s.users.drop(u)
+	}
+	return nil
+}
+
+// taken reports whether another user has one of u's credentials, or u has one
+// of them twice. The lock is held.
+func (t *users) taken(u store.User) bool {
+	for i, c := range u.Credentials {
+		if o := t.byCredential[credential{c.Kind, c.Identity}]; o != nil && o.ID != u.ID {
+			return true
+		}
+		for _, d := range u.Credentials[:i] {
+			if c.Kind == d.Kind && c.Identity == d.Identity {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (t *users) add(u *store.User) {
+	t.byID[u.ID], t.byNumber[u.Number] = u, u
+	for _, c := range u.Credentials {
+		t.byCredential[credential{c.Kind, c.Identity}] = u
+	}
+}
+
+func (t *users) drop(u *store.User) {
+	delete(t.byID, u.ID)
+	delete(t.byNumber, u.Number)
+	for _, c := range u.Credentials {
+		delete(t.byCredential, credential{c.Kind, c.Identity})
+	}
+}
+
+// copyUser returns a user that shares nothing with u.
+func copyUser(u store.User) store.User {
+	u.Credentials = slices.Clone(u.Credentials)
+	for i := range u.Credentials {
+		utc(&u.Credentials[i].VerifiedAt, &u.Credentials[i].AddedAt)
+	}
+	utc(&u.PasswordSetAt, &u.TermsAt, &u.CreatedAt, &u.UpdatedAt)
+	return u
+}
