@@ -3,3 +3,11 @@ module github.com/connectid-kit/connectid
 go 1.26.0
 
 require github.com/gorilla/securecookie v1.1.2
+
+require (
+	github.com/justinas/nosurf v1.2.0 // indirect
+	github.com/tdewolff/parse/v2 v2.8.20 // indirect
+	golang.org/x/image v0.47.0 // indirect
+	golang.org/x/text v0.43.0
+	golang.org/x/time v0.16.0 // indirect
+)
