@@ -1,0 +1,69 @@
+package account
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Errors that flows branch on. Any other error of this package is an outage: the
+// store, or somebody else whom the kit needs, could not be asked. It is never
+// to be shown as a wrong answer, and never to be taken for a right one.
+var (
+	ErrCredentialEmpty   = errors.New("account: no credential")
+	ErrCredentialInvalid = errors.New("account: neither a mail address nor a phone number")
+	// ErrCredentialPremium says that a number is not a mobile's: fixed-line,
+	// premium-rate and the like get no codes and can not be registered.
+	ErrCredentialPremium = errors.New("account: not a mobile number")
+
+	// ErrWrong says that the password or code is not right. It says the same
+	// for an unknown credential and for a blocked account.
+	ErrWrong = errors.New("account: wrong")
+	// ErrExpired says that there is no live code: it has expired, it has been
+	// used, or this browser has not asked for one.
+	ErrExpired = errors.New("account: no live code")
+	// ErrBusy says that the password pool is full: try again in a few seconds
+	// (503). The attempt was not counted.
+	ErrBusy = errors.New("account: too many passwords at once")
+	// ErrUndeliverable says that a code could not be handed over for delivery.
+	ErrUndeliverable = errors.New("account: message not sent")
+
+	ErrPasswordShort  = errors.New("account: password too short")
+	ErrPasswordLong   = errors.New("account: password too long")
+	ErrPasswordCommon = errors.New("account: password too common")
+
+	// ErrTheft says that an old token of a remember-me series was presented:
+	// somebody has copied the cookie. The series has been ended.
+	ErrTheft = errors.New("account: remember-me token used by somebody else")
+	// ErrUserGone says that the user has been blocked or deleted meanwhile.
+	ErrUserGone = errors.New("account: user blocked or deleted")
+)
+
+// LimitedError says that too much was tried or sent. It looks the same whether
+// the account exists or not.
+type LimitedError struct {
+	Limit   Limit     // which one
+	RetryAt time.Time // when it ends by itself
+}
+
+// Error names the limit.
+func (e *LimitedError) Error() string {
+	return fmt.Sprintf("account: limit %s reached until %s", e.Limit, e.RetryAt.UTC().Format(time.RFC3339))
+}
+
+// Limit names a limit.
+type Limit string
+
+// The limits; their numbers are in [Limits].
+const (
+	LimitPasswordAccount Limit = "passwordAccount"
+	LimitPasswordDevice  Limit = "passwordDevice"
+	LimitPasswordAddress Limit = "passwordAddress"
+	LimitCodeAccount     Limit = "codeAccount"
+	LimitCodeDevice      Limit = "codeDevice"
+	LimitSendCredential  Limit = "sendCredential"
+	LimitSendDevice      Limit = "sendDevice"
+	LimitSendAddress     Limit = "sendAddress"
+	LimitSendClient      Limit = "sendClient"
+	LimitSendOverall     Limit = "sendOverall"
+)
