@@ -1,0 +1,252 @@
+package flows
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/connectid-kit/connectid/flows/account"
+	"github.com/connectid-kit/connectid/store"
+)
+
+// purpose returns what the run's codes are for: one that was sent to log in does
+// not open the way to a new password, and the other way round.
+func (r *Run) purpose() string {
+	switch {
+	case r.Data.Reset:
+		return account.PurposeReset
+	case r.Request.AssumeNewUser:
+		return account.PurposeRegister
+	}
+	return account.PurposeLogin
+}
+
+// checkSession fires ProgrammaticLogin for a browser that is logged in with the
+// given credential, or with any when none is given, and for one whose
+// rememberMeCookie says so.
+func checkSession(ctx context.Context, r *Run) (Event, error) {
+	if ok, err := loggedIn(ctx, r); err != nil || ok {
+		return ProgrammaticLogin, err
+	}
+	if ok, err := recall(ctx, r); err != nil || ok {
+		return ProgrammaticLogin, err
+	}
+	return Continue, nil
+}
+
+func loggedIn(ctx context.Context, r *Run) (bool, error) {
+	if !r.Browser.LoggedIn() {
+		return false, nil
+	}
+	if r.Request.Credential == "" {
+		return true, nil
+	}
+	user, ok, err := r.SessionUser(ctx)
+	if err != nil || !ok {
+		return false, err
+	}
+	_, owned := ownCredential(r, user)
+	return owned, nil
+}
+
+// recall logs in by the client's rememberMeCookie.
+func recall(ctx context.Context, r *Run) (bool, error) {
+	if r.Browser.Remember == "" {
+		return false, nil
+	}
+	client := r.Client().ID
+	userID, err := r.Accounts.Peek(ctx, client, r.Browser.Remember)
+	if err != nil {
+		return false, dropCookie(r, err)
+	}
+	if r.Request.Credential != "" {
+		user, err := r.Accounts.User(ctx, userID)
+		if err != nil {
+			return false, dropCookie(r, err)
+		}
+		if _, owned := ownCredential(r, user); !owned {
+			return false, nil
+		}
+	}
+	again, err := r.Accounts.Recall(ctx, client, r.Browser.Remember, r.Browser.Origin)
+	if err != nil {
+		return false, dropCookie(r, err)
+	}
+	handles, session, err := r.Accounts.StartSession(ctx, account.SessionStart{
+		UserID: again.User.ID, ClientID: client, Method: account.MethodRemember,
+		Replace: r.Browser.Session.Handle, Agent: r.Browser.Origin.Agent,
+	})
+	if err != nil {
+		return false, dropCookie(r, err)
+	}
+	r.Browser.Session, r.Effects.Session, r.Effects.Remember = session, handles, again.Cookie
+	return true, nil
+}
+
+// dropCookie has a rememberMeCookie removed that is good for nothing; any other
+// error it returns.
+func dropCookie(r *Run, err error) error {
+	for _, gone := range []error{store.ErrNotFound, account.ErrTheft, account.ErrUserGone} {
+		if errors.Is(err, gone) {
+			r.Effects.Forget = true
+			return nil
+		}
+	}
+	return err
+}
+
+// firstQuestion chooses the page that the user sees first.
+func firstQuestion(_ context.Context, r *Run) (Event, error) {
+	r.Data.Registration = r.flow.name == "createUser"
+	switch {
+	case r.Request.CredentialSubmit && r.Data.Credential != "":
+		if _, err := r.credential(); err != nil {
+			credentialFault(r, err) // shown back for correction
+			return AssumeNewUser, nil
+		}
+		return SubmitCredential, nil
+	case r.Request.AssumeNewUser || r.Data.Reset:
+		return AssumeNewUser, nil
+	}
+	return Continue, nil
+}
+
+// credential returns the credential that the run is about.
+func (r *Run) credential() (account.Credential, error) {
+	return account.ParseCredential(r.Data.Credential, r.Client().Region)
+}
+
+// takeCredential reads what a page with a credential field sends.
+func takeCredential(r *Run) {
+	if !r.Data.Locked {
+		r.Data.Credential = strings.TrimSpace(r.Form["credential"])
+	}
+	r.Data.NoRemember = r.Form["rememberMe"] == ""
+}
+
+func viewCredential(r *Run, v *View) {
+	v.Values["credential"] = r.Data.Credential
+	v.Locked = r.Data.Locked
+	v.Flags["rememberMe"] = !r.Data.NoRemember
+	v.Flags["reset"] = r.Data.Reset
+	v.Flags["registration"] = r.Data.Registration
+}
+
+// submitLogin is startLoginState: credential and password on one page.
+func submitLogin(ctx context.Context, r *Run, e Event) (Event, error) {
+	takeCredential(r)
+	r.Data.Reset = r.Data.AlwaysReset || e == ForgotPassword
+	r.Data.Registration = e == StartRegistration
+	switch e {
+	case SendVerificationCode:
+		return sendCode(ctx, r)
+	case VerifyCredentials:
+		return verifyPassword(ctx, r)
+	}
+	return e, nil
+}
+
+func verifyPassword(ctx context.Context, r *Run) (Event, error) {
+	cred, err := r.credential()
+	if err != nil {
+		credentialFault(r, err)
+		return Stay, nil
+	}
+	if r.Form["password"] == "" {
+		r.Fault("password", "fault.password.empty")
+		return Stay, nil
+	}
+	user, err := r.Accounts.VerifyPassword(ctx, account.PasswordAttempt{
+		Client: r.Client(), Credential: cred, Password: r.Form["password"], Origin: r.Browser.Origin,
+	})
+	switch {
+	case errors.Is(err, account.ErrWrong):
+		r.Fault("password", "fault.password.wrong")
+		return Stay, nil
+	case limited(err):
+		r.Fault("password", "fault.limit.password")
+		return Stay, nil
+	case err != nil:
+		return "", err
+	}
+	r.Data.UserID, r.Data.Method, r.Data.Sent = user.ID, account.MethodPassword, cred
+	return VerifyCredentials, nil
+}
+
+// submitCredential is startCodeState and autoSubmitState: the credential alone.
+func submitCredential(ctx context.Context, r *Run, e Event) (Event, error) {
+	if r.state.name == "startCodeState" {
+		takeCredential(r)
+	}
+	if e == SendVerificationCode {
+		return sendCode(ctx, r)
+	}
+	return e, nil
+}
+
+// sendCode sends a code to the credential of the run.
+func sendCode(ctx context.Context, r *Run) (Event, error) {
+	cred, err := r.credential()
+	if err == nil {
+		err = r.Accounts.SendCode(ctx, account.CodeRequest{
+			Client: r.Client(), Credential: cred, Purpose: r.purpose(), Origin: r.Browser.Origin, Lang: r.Request.Lang,
+		})
+	}
+	switch {
+	case err == nil:
+		if r.state.name == "verificationState" {
+			r.Data.Notice = "notice.code.sent"
+		}
+		r.Data.Sent = cred
+		return SendVerificationCode, nil
+	case errors.Is(err, account.ErrCredentialEmpty), errors.Is(err, account.ErrCredentialInvalid), errors.Is(err, account.ErrCredentialPremium):
+		credentialFault(r, err)
+	case limited(err):
+		r.Fault("", "fault.limit.send")
+	case errors.Is(err, account.ErrUndeliverable):
+		r.Fault("", "fault.send.failed")
+	default:
+		return "", err
+	}
+	return Stay, nil
+}
+
+// limited reports whether the error says that too much was tried or sent.
+func limited(err error) bool {
+	_, ok := errors.AsType[*account.LimitedError](err)
+	return ok
+}
+
+func credentialFault(r *Run, err error) {
+	switch {
+	case errors.Is(err, account.ErrCredentialEmpty):
+		r.Fault("credential", "fault.credential.empty")
+	case errors.Is(err, account.ErrCredentialPremium):
+		r.Fault("credential", "fault.credential.premium")
+	default:
+		r.Fault("credential", "fault.credential.invalid")
+	}
+}
+
+// startSession logs the user in: a new session in place of the browser's old
+// one, and remember-me if its box was ticked.
+func startSession(ctx context.Context, r *Run) (Event, error) {
+	handles, session, err := r.Accounts.StartSession(ctx, account.SessionStart{
+		UserID: r.Data.UserID, ClientID: r.Client().ID, Method: r.Data.Method, Fresh: true,
+		Replace: r.Browser.Session.Handle, Agent: r.Browser.Origin.Agent,
+	})
+	if err != nil {
+		return "", err
+	}
+	r.Browser.Session, r.Effects.Session = session, handles
+	if r.Effects.Device, err = r.Accounts.DeviceCookie(r.Browser.Origin.Device, r.Data.UserID); err != nil {
+		return "", err
+	}
+	if r.Data.NoRemember {
+		return Continue, nil // an existing cookie stays as it is
+	}
+	r.Effects.Remember, err = r.Accounts.Remember(ctx, account.RememberStart{
+		UserID: r.Data.UserID, ClientID: r.Client().ID, Agent: r.Browser.Origin.Agent, Old: r.Browser.Remember,
+	})
+	return Continue, err
+}

@@ -1,0 +1,184 @@
+package flows
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/connectid-kit/connectid/flows/account"
+	"github.com/connectid-kit/connectid/internal/target"
+	"github.com/connectid-kit/connectid/internal/texts"
+	"github.com/connectid-kit/connectid/store"
+)
+
+// Request is what the URL asked for, parsed and checked by its handler.
+type Request struct {
+	Client           store.Client
+	Return           target.URL
+	Error            target.URL
+	Abort            target.URL // none unless the URL has an abortUrl
+	Credential       string     // as spelled in the URL
+	CredentialSubmit bool
+	AssumeNewUser    bool
+	Lang             string // of the pages; one of texts.Langs
+}
+
+// Browser is what the user's browser brought along.
+type Browser struct {
+	Cookie   store.Digest  // of the cookie that binds a run to its browser
+	Session  store.Session // with a zero Handle when nobody is logged in
+	Remember string        // this client's rememberMeCookie, or ""
+	Origin   account.Origin
+}
+
+// LoggedIn reports whether the browser has a live session.
+func (b Browser) LoggedIn() bool { return !b.Session.Handle.IsZero() }
+
+// Effects is what the browser is to be given when the run's answer is sent.
+type Effects struct {
+	Session  account.Handles // set when a session was started
+	Remember string          // the new rememberMeCookie of this client
+	Forget   bool            // the rememberMeCookie of this client is to be removed
+	Device   string          // marks the browser as known to the user who logged in
+	LogOut   bool            // the session cookies are to be removed
+}
+
+// Data is what a run remembers between two requests. It holds no secret.
+type Data struct {
+	Credential   string             `json:"credential,omitempty"`   // as typed
+	Sent         account.Credential `json:"sent,omitzero"`          // where the code went
+	Proven       account.Credential `json:"proven,omitzero"`        // verified by code in this run
+	UserID       string             `json:"userId,omitempty"`       // who is being logged in
+	Method       string             `json:"method,omitempty"`       // how she proved it
+	Reset        bool               `json:"reset,omitempty"`        // she wants a new password
+	AlwaysReset  bool               `json:"alwaysReset,omitempty"`  // the flow is there for nothing else
+	Registration bool               `json:"registration,omitempty"` // she says that she is new
+	Locked       bool               `json:"locked,omitempty"`       // Credential is hers and can not be changed
+	NoRemember   bool               `json:"noRemember,omitempty"`   // rememberMeCheckbox is not ticked
+	Values       map[string]string  `json:"values,omitempty"`       // harmless fields as typed
+	Faults       []Fault            `json:"faults,omitempty"`
+	Notice       texts.ID           `json:"notice,omitempty"`
+	SavedAt      time.Time          `json:"savedAt,omitzero"`
+}
+
+// restart returns what is left of the data when the user goes back to an entry.
+func (d Data) restart() Data {
+	return Data{Credential: d.Credential, Locked: d.Locked, Reset: d.Reset, AlwaysReset: d.AlwaysReset, Registration: d.Registration, NoRemember: d.NoRemember}
+}
+
+// Fault is something wrong with a field of the form, or with the form when
+// Field is empty.
+type Fault struct {
+	Field string   `json:"field,omitempty"`
+	Text  texts.ID `json:"text"`
+	Args  []any    `json:"args,omitempty"`
+}
+
+// View is what a visible state shows.
+type View struct {
+	Flow, State string
+	Values      map[string]string // of form fields, by name
+	Locked      bool              // the credential can not be changed
+	Faults      []Fault
+	Notice      texts.ID
+	Args        map[string]string // the reader's values that texts name
+	Flags       map[string]bool   // switches that the page knows
+}
+
+// Form is what the user sent: the values of the fields by name.
+type Form map[string]string
+
+// Run is one user's way through one flow. The functions of states read and
+// change it; it is used by one goroutine at a time.
+type Run struct {
+	ID      string
+	Request Request
+	Browser Browser
+	Form    Form // of the post that is being handled
+	Data    Data
+	Effects Effects
+
+	// Accounts is what states do things with.
+	Accounts *account.Service
+
+	engine  *Engine
+	flow    *Flow
+	state   *State
+	version int64 // of the stored record; zero while there is none
+	user    *store.User
+}
+
+// Client returns the client that sent the user.
+func (r *Run) Client() store.Client { return r.Request.Client }
+
+// Flow returns the name of the flow.
+func (r *Run) Flow() string { return r.flow.name }
+
+// State returns the name of the state.
+func (r *Run) State() string { return r.state.name }
+
+// Version counts the changes of the stored run; zero before it is stored. A form
+// carries it, so that a second post of one form can be told from a new one.
+func (r *Run) Version() int64 { return r.version }
+
+// Fault notes what is wrong with a field, to be shown with the state.
+func (r *Run) Fault(field string, text texts.ID, args ...any) {
+	r.Data.Faults = append(r.Data.Faults, Fault{field, text, args})
+}
+
+// SessionUser returns the user of the browser's session, read at most once in a
+// request; false when nobody is logged in or the account is gone or blocked.
+func (r *Run) SessionUser(ctx context.Context) (store.User, bool, error) {
+	if !r.Browser.LoggedIn() {
+		return store.User{}, false, nil
+	}
+	if r.user == nil {
+		u, err := r.Accounts.User(ctx, r.Browser.Session.UserID)
+		switch {
+		case errors.Is(err, account.ErrUserGone):
+			return store.User{}, false, nil
+		case err != nil:
+			return store.User{}, false, err
+		}
+		r.user = &u
+	}
+	return *r.user, true, nil
+}
+
+// End is how a flow ended.
+type End struct {
+	State  string
+	Reason string // the error code for the errorUrl; empty for none
+	Failed bool   // to the errorUrl rather than the returnUrl
+}
+
+// End returns how the run ended; false while it waits for the user.
+func (r *Run) End() (End, bool) {
+	switch r.state.kind {
+	case returning:
+		return End{State: r.state.name}, true
+	case failing:
+		return End{State: r.state.name, Reason: r.state.reason, Failed: true}, true
+	}
+	return End{}, false
+}
+
+// View returns what the run shows while it waits for the user.
+func (r *Run) View() View {
+	v := View{
+		Flow:   r.flow.name,
+		State:  r.state.name,
+		Values: map[string]string{},
+		Faults: r.Data.Faults,
+		Notice: r.Data.Notice,
+		Args:   map[string]string{},
+		Flags:  map[string]bool{},
+	}
+	for k, val := range r.Data.Values {
+		v.Values[k] = val
+	}
+	if r.state.view != nil {
+		r.state.view(r, &v)
+	}
+	return v
+}

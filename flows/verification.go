@@ -1,0 +1,179 @@
+package flows
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/connectid-kit/connectid/flows/account"
+	"github.com/connectid-kit/connectid/store"
+)
+
+func viewCode(r *Run, v *View) {
+	v.Args["destination"] = r.Data.Sent.Masked()
+	v.Flags["isPhone"] = r.Data.Sent.Kind == store.Phone
+	v.Flags["reset"] = r.Data.Reset
+}
+
+// submitCode is verificationState: the code that was sent.
+func submitCode(ctx context.Context, r *Run, e Event) (Event, error) {
+	switch e {
+	case Verification:
+	case SendVerificationCode:
+		return sendCode(ctx, r)
+	default:
+		return e, nil
+	}
+	code := strings.Map(func(c rune) rune { // people paste "123 456"
+		if unicode.IsSpace(c) || c == '-' {
+			return -1
+		}
+		return c
+	}, r.Form["code"])
+	if code == "" {
+		r.Fault("code", "fault.code.empty")
+		return Stay, nil
+	}
+	proof, err := r.Accounts.VerifyCode(ctx, account.CodeAttempt{
+		Client: r.Client(), Credential: r.Data.Sent, Purpose: r.purpose(), Origin: r.Browser.Origin, Code: code,
+	})
+	switch {
+	case errors.Is(err, account.ErrWrong):
+		r.Fault("code", "fault.code.wrong")
+		return Stay, nil
+	case errors.Is(err, account.ErrExpired):
+		r.Fault("code", "fault.code.expired")
+		return Stay, nil
+	case limited(err):
+		r.Fault("code", "fault.limit.code")
+		return Stay, nil
+	case err != nil:
+		return "", err
+	}
+	r.Data.Proven, r.Data.Method = proof.Credential, account.MethodCode
+	switch {
+	case !proof.Exists:
+		return NewUser, nil
+	case r.Data.Reset:
+		r.Data.UserID = proof.User.ID
+		return ChoosePassword, nil
+	}
+	r.Data.UserID = proof.User.ID
+	return Verification, nil
+}
+
+// maxName is the longest first or last name, in code points.
+const maxName = 100
+
+func viewNewUser(r *Run, v *View) {
+	c := r.Client()
+	v.Values["credential"] = r.Data.Proven.Spelling // for password managers
+	v.Flags["passwordOptional"] = r.passwordOptional()
+	v.Flags["terms"] = c.SubscriptionTermsURL != "" || c.UserTermsURL != ""
+}
+
+func (r *Run) passwordOptional() bool { return r.Client().PasswordOptional && !r.Data.Reset }
+
+// submitNewUser is newUserState: it creates the account of a credential that was
+// just proven.
+func submitNewUser(ctx context.Context, r *Run, e Event) (Event, error) {
+	if e == NavigateAway {
+		return e, nil
+	}
+	n := account.NewUser{
+		Client: r.Client(), Credential: r.Data.Proven, Lang: r.Request.Lang,
+		FirstName: cleanName(r.Form["firstName"]), LastName: cleanName(r.Form["lastName"]),
+		Password: r.Form["newPassword"], TermsAccepted: r.Form["acceptTerms"] != "",
+	}
+	r.Data.Values = map[string]string{"firstName": n.FirstName, "lastName": n.LastName}
+	for _, field := range []string{"firstName", "lastName"} {
+		if utf8.RuneCountInString(r.Data.Values[field]) > maxName {
+			r.Data.Values[field] = ""
+			r.Fault(field, "fault.name.long", maxName)
+		}
+	}
+	switch {
+	case e == Continue && r.passwordOptional():
+		n.Password = "" // skipped, whatever stands in the field
+	case n.Password == "":
+		r.Fault("newPassword", "fault.password.empty")
+	default:
+		passwordFault(r, r.Accounts.CheckNewPassword(n.Password, n.Credential.Identity, n.FirstName, n.LastName))
+	}
+	c := r.Client()
+	if !n.TermsAccepted && (c.SubscriptionTermsURL != "" || c.UserTermsURL != "") {
+		r.Fault("acceptTerms", "fault.terms")
+	}
+	if len(r.Data.Faults) > 0 {
+		return Stay, nil
+	}
+	user, err := r.Accounts.CreateUser(ctx, n)
+	if err != nil {
+		return "", err
+	}
+	r.Data.UserID, r.Data.Values = user.ID, nil
+	if n.Password == "" {
+		return Continue, nil
+	}
+	return SetPassword, nil
+}
+
+// cleanName drops control characters and the space around a name.
+func cleanName(s string) string {
+	return strings.TrimSpace(strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) || !unicode.IsPrint(c) && c != ' ' {
+			return -1
+		}
+		return c
+	}, s))
+}
+
+// passwordFault notes why a new password is refused, if it is.
+func passwordFault(r *Run, err error) {
+	switch {
+	case errors.Is(err, account.ErrPasswordShort):
+		r.Fault("newPassword", "fault.password.short", account.PasswordMin)
+	case errors.Is(err, account.ErrPasswordLong):
+		r.Fault("newPassword", "fault.password.long", account.PasswordMax)
+	case err != nil:
+		r.Fault("newPassword", "fault.password.common")
+	}
+}
+
+func viewNewPassword(r *Run, v *View) {
+	v.Values["credential"] = r.Data.Sent.Spelling
+	v.Flags["keepSessions"] = false
+}
+
+// submitNewPassword is newPasswordState: the user is proven, and chooses.
+func submitNewPassword(ctx context.Context, r *Run, e Event) (Event, error) {
+	if e == NavigateAway {
+		return e, nil
+	}
+	password := r.Form["newPassword"]
+	switch {
+	case password == "":
+		r.Fault("newPassword", "fault.password.empty")
+	case password != r.Form["newPasswordAgain"]:
+		r.Fault("newPasswordAgain", "fault.password.differ")
+	default:
+		passwordFault(r, r.Accounts.CheckNewPassword(password, r.Data.Sent.Identity))
+	}
+	if len(r.Data.Faults) > 0 {
+		return Stay, nil
+	}
+	user, err := r.Accounts.User(ctx, r.Data.UserID)
+	if err != nil {
+		return "", err
+	}
+	_, err = r.Accounts.SetPassword(ctx, user, account.PasswordChange{
+		Password: password, KeepSession: r.Browser.Session.Handle, KeepAll: r.Form["keepSessions"] != "",
+		Client: r.Client(), Used: r.Data.Sent, Lang: r.Request.Lang,
+	})
+	if err != nil {
+		return "", err
+	}
+	return SetPassword, nil
+}
