@@ -1,0 +1,102 @@
+package paper
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"golang.org/x/oauth2"
+)
+
+// errLoggedOut says that connectid does not take the token any more.
+var errLoggedOut = errors.New("the token is not valid any more")
+
+// profile is what the newspaper reads of GET /v1/customer/profile.
+type profile struct {
+	UserID          int64  `json:"userId"`
+	UniqueID        string `json:"uniqueId"`
+	LoginCredential struct {
+		Credential string `json:"credential"`
+		Type       string `json:"credentialType"`
+	} `json:"loginCredential"`
+	UserCredentials []struct {
+		Credential string `json:"credential"`
+	} `json:"userCredentials"`
+	Name struct {
+		First string `json:"firstName"`
+		Last  string `json:"lastName"`
+	} `json:"name"`
+}
+
+// display returns what the newspaper calls the reader.
+func (p profile) display() string {
+	return cmp.Or(strings.TrimSpace(p.Name.First+" "+p.Name.Last), p.LoginCredential.Credential)
+}
+
+// profile asks the API who the reader is. The token is refreshed when it has
+// expired; s then holds the new one and is to be saved.
+func (p *Paper) profile(ctx context.Context, s *session) (profile, error) {
+	ctx = p.withClient(ctx)
+	token, err := p.oauth.TokenSource(ctx, s.Token).Token()
+	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok && refused.ErrorCode == "invalid_grant" {
+		return profile{}, errLoggedOut
+	} else if err != nil {
+		return profile{}, fmt.Errorf("refresh: %w", err)
+	}
+	s.Token = token
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.APIServer+"/v1/customer/profile", nil)
+	if err != nil {
+		return profile{}, err
+	}
+	token.SetAuthHeader(req)
+	resp, err := p.HTTPClient.Do(req)
+	if err != nil {
+		return profile{}, fmt.Errorf("profile: %w", err)
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusUnauthorized:
+		return profile{}, errLoggedOut
+	default:
+		return profile{}, fmt.Errorf("profile: the API answered %s", resp.Status)
+	}
+	var answer profile
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&answer); err != nil {
+		return profile{}, fmt.Errorf("profile: %w", err)
+	}
+	return answer, nil
+}
+
+// revoke gives the refresh token back (RFC 7009). The reader is logged out here
+// whether or not it works; a token that could not be given back expires by itself.
+func (p *Paper) revoke(ctx context.Context, token *oauth2.Token) {
+	form := url.Values{"token": {cmp.Or(token.RefreshToken, token.AccessToken)}}
+	if p.ClientSecret == "" {
+		form.Set("client_id", p.ClientID)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.LoginServer+"/oauth/revoke", strings.NewReader(form.Encode()))
+	if err != nil {
+		p.Logger.WarnContext(ctx, "revoke", "err", err)
+		return
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if p.ClientSecret != "" { // RFC 6749, section 2.3.1: both are form-encoded first
+		req.SetBasicAuth(url.QueryEscape(p.ClientID), url.QueryEscape(p.ClientSecret))
+	}
+	resp, err := p.HTTPClient.Do(req)
+	if err != nil {
+		p.Logger.WarnContext(ctx, "revoke", "err", err)
+		return
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		p.Logger.WarnContext(ctx, "revoke", "status", resp.Status)
+	}
+}

@@ -1,0 +1,199 @@
+package paper
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"net/http"
+	"net/url"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+// recheck is how long a reader may click around in the newspaper before it asks
+// again whether she is still logged in.
+const recheck = time.Minute
+
+// arriving asks connectid, by a top-level redirect to loginCheck, whether a
+// reader who arrives is logged in (she may be, from another newspaper), and
+// then serves the page.
+func (p *Paper) arriving(page func(http.ResponseWriter, *http.Request, *session)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		s := p.session(r)
+		if s.Landed {
+			s.Landed = false
+			if err := p.save(w, s); err != nil {
+				p.fail(w, r, err)
+				return
+			}
+		} else if p.mustCheck(r, s) {
+			p.check(w, r, s, r.PathValue("slug"))
+			return
+		}
+		page(w, r, s)
+	}
+}
+
+// mustCheck reports whether the request is a reader's arrival, as opposed to a
+// click inside the newspaper or a request by a script.
+func (p *Paper) mustCheck(r *http.Request, s *session) bool {
+	if dest := r.Header.Get("Sec-Fetch-Dest"); dest != "" && dest != "document" {
+		return false
+	}
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "none", "cross-site", "same-site":
+		return true
+	}
+	return time.Since(s.CheckedAt) > recheck
+}
+
+// check redirects to loginCheck. A reader who is logged in here is asked for by
+// name, so that another person's login in the same browser is not taken for hers.
+func (p *Paper) check(w http.ResponseWriter, r *http.Request, s *session, article string) {
+	target := func(answer string) string {
+		q := url.Values{"in": {answer}}
+		if article != "" {
+			q.Set("article", article)
+		}
+		return p.Base + "/checked?" + q.Encode()
+	}
+	q := url.Values{
+		"clientId":  {p.ClientID},
+		"returnUrl": {target("yes")},
+		"errorUrl":  {target("no")},
+	}
+	if s.Token != nil && s.Credential != "" {
+		q.Set("credential", s.Credential)
+	}
+	if err := p.save(w, s); err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	http.Redirect(w, r, p.LoginServer+"/loginCheck?"+q.Encode(), http.StatusSeeOther)
+}
+
+// checked is where loginCheck comes back to.
+func (p *Paper) checked(w http.ResponseWriter, r *http.Request) {
+	article := p.known(r.FormValue("article"))
+	s := &session{}
+	if !p.cookies.get(r, "session", s) { // no cookies: another redirect would be one without end
+		p.front(w, r, s)
+		return
+	}
+	s.CheckedAt = time.Now()
+	switch yes := r.FormValue("in") == "yes"; {
+	case yes && s.Token == nil:
+		p.authorize(w, r, article) // logged in at connectid, not yet here
+		return
+	case !yes && s.Token != nil: // the one we know is not logged in: perhaps somebody else is
+		p.check(w, r, &session{CheckedAt: s.CheckedAt}, article)
+		return
+	}
+	p.land(w, r, s, article)
+}
+
+// land shows the article, or the front page, without another check.
+func (p *Paper) land(w http.ResponseWriter, r *http.Request, s *session, article string) {
+	s.CheckedAt, s.Landed = time.Now(), true
+	if err := p.save(w, s); err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	http.Redirect(w, r, p.path(article), http.StatusSeeOther)
+}
+
+// known returns the slug if there is such an article and "" otherwise: where a
+// reader is sent never comes from outside.
+func (p *Paper) known(slug string) string {
+	if _, ok := p.Edition.Article(slug); ok {
+		return slug
+	}
+	return ""
+}
+
+func (p *Paper) path(article string) string {
+	if article == "" {
+		return "/"
+	}
+	return "/article/" + article
+}
+
+func (p *Paper) login(w http.ResponseWriter, r *http.Request) {
+	p.authorize(w, r, p.known(r.FormValue("article")))
+}
+
+// authorize starts an authorization request (RFC 6749, section 4.1.1) with state
+// and PKCE.
+func (p *Paper) authorize(w http.ResponseWriter, r *http.Request, article string) {
+	a := attempt{State: rand.Text(), Verifier: oauth2.GenerateVerifier(), Article: article}
+	if err := p.cookies.set(w, "login-"+a.State[:8], a, attemptLifetime); err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	http.Redirect(w, r, p.oauth.AuthCodeURL(a.State, oauth2.S256ChallengeOption(a.Verifier)), http.StatusSeeOther)
+}
+
+// callback is the redirect URI.
+func (p *Paper) callback(w http.ResponseWriter, r *http.Request) {
+	state := r.FormValue("state")
+	var a attempt
+	if len(state) < 8 || !p.cookies.get(r, "login-"+state[:8], &a) || subtle.ConstantTimeCompare([]byte(a.State), []byte(state)) != 1 {
+		p.message(w, r, http.StatusBadRequest, "stale", "")
+		return
+	}
+	p.cookies.drop(w, "login-"+state[:8])
+	if iss := r.FormValue("iss"); iss != "" && iss != p.LoginServer { // RFC 9207, section 2.4
+		p.message(w, r, http.StatusBadRequest, "stale", a.Article)
+		return
+	}
+	if code := r.FormValue("error"); code != "" {
+		p.Logger.WarnContext(r.Context(), "login failed", "error", code)
+		key, status := "denied", http.StatusOK
+		if code != "access_denied" {
+			key, status = "outage", http.StatusServiceUnavailable
+		}
+		p.message(w, r, status, key, a.Article)
+		return
+	}
+	ctx := p.withClient(r.Context())
+	token, err := p.oauth.Exchange(ctx, r.FormValue("code"), oauth2.VerifierOption(a.Verifier))
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	s := &session{Token: token}
+	profile, err := p.profile(ctx, s)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	s.Name, s.Credential = profile.display(), profile.LoginCredential.Credential
+	p.land(w, r, s, a.Article)
+}
+
+// join sends a reader who probably has no account to createUser, and back by
+// way of the login, which then asks nothing more.
+func (p *Paper) join(w http.ResponseWriter, r *http.Request) {
+	article := p.known(r.FormValue("article"))
+	q := url.Values{
+		"clientId":  {p.ClientID},
+		"returnUrl": {p.Base + "/login?" + url.Values{"article": {article}}.Encode()},
+		"errorUrl":  {p.Base + p.path(article)},
+	}
+	http.Redirect(w, r, p.LoginServer+"/createUser?"+q.Encode(), http.StatusSeeOther)
+}
+
+// logout ends the newspaper's own session, gives the tokens back and goes on to
+// connectid's logout, which ends the session there.
+func (p *Paper) logout(w http.ResponseWriter, r *http.Request) {
+	if s := p.session(r); s.Token != nil {
+		p.revoke(r.Context(), s.Token)
+	}
+	p.cookies.drop(w, "session")
+	q := url.Values{
+		"clientId":  {p.ClientID},
+		"returnUrl": {p.Base + "/logged-out"},
+		"errorUrl":  {p.Base + "/"},
+	}
+	http.Redirect(w, r, p.LoginServer+"/logout?"+q.Encode(), http.StatusSeeOther)
+}

@@ -1,0 +1,225 @@
+package paper
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"html/template"
+	"mime"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+)
+
+var pageNames = []string{"front", "article", "me", "embedded", "message"}
+
+func parseTemplates(e *Edition) (map[string]*template.Template, error) {
+	pages := map[string]*template.Template{}
+	for _, name := range pageNames {
+		t, err := template.New("layout.html").Funcs(template.FuncMap{"t": e.Text}).
+			ParseFS(files, "templates/layout.html", "templates/"+name+".html")
+		if err != nil {
+			return nil, err
+		}
+		pages[name] = t
+	}
+	return pages, nil
+}
+
+// view is what a template sees.
+type view struct {
+	Edition  *Edition
+	Session  *session
+	Title    string
+	Article  Article
+	Whole    bool // the reader may read the whole article
+	Lead     Article
+	Rest     []Article
+	Profile  profile
+	Reset    string // resetPassword at the login server
+	Key      string // of a message
+	Back     string
+	Secure   bool
+	CheckURL string
+	AjaxURL  string
+}
+
+func (p *Paper) render(w http.ResponseWriter, r *http.Request, status int, name string, v view) {
+	v.Edition = p.Edition
+	if v.Session == nil {
+		v.Session = p.session(r)
+	}
+	var buf bytes.Buffer
+	if err := p.templates[name].Execute(&buf, v); err != nil {
+		p.Logger.ErrorContext(r.Context(), "render", "page", name, "err", err)
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	if _, err := buf.WriteTo(w); err != nil {
+		p.Logger.DebugContext(r.Context(), "write", "err", err)
+	}
+}
+
+func (p *Paper) front(w http.ResponseWriter, r *http.Request, s *session) {
+	p.render(w, r, http.StatusOK, "front", view{
+		Session: s, Title: p.Edition.Name, Lead: p.Edition.Articles[0], Rest: p.Edition.Articles[1:],
+	})
+}
+
+// article shows a story. The whole of a locked one is for readers whose token
+// the API takes: a cookie alone opens nothing.
+func (p *Paper) article(w http.ResponseWriter, r *http.Request, s *session) {
+	a, ok := p.Edition.Article(r.PathValue("slug"))
+	if !ok {
+		p.notFound(w, r)
+		return
+	}
+	v := view{Session: s, Title: a.Title, Article: a, Whole: !a.Locked, Rest: p.others(a)}
+	if a.Locked && s.Token != nil {
+		if _, ok := p.whoIs(w, r, s); !ok {
+			return
+		}
+		v.Whole = s.Token != nil
+	}
+	p.render(w, r, http.StatusOK, "article", v)
+}
+
+// others returns three articles that are not a.
+func (p *Paper) others(a Article) []Article {
+	var rest []Article
+	for _, b := range p.Edition.Articles {
+		if b.Slug != a.Slug && len(rest) < 3 {
+			rest = append(rest, b)
+		}
+	}
+	return rest
+}
+
+// whoIs asks the API for the reader's profile and keeps a refreshed token. When
+// the token is not taken any more, s has none afterwards. It returns false when
+// the request is answered already.
+func (p *Paper) whoIs(w http.ResponseWriter, r *http.Request, s *session) (profile, bool) {
+	before := s.Token
+	who, err := p.profile(r.Context(), s)
+	switch {
+	case errors.Is(err, errLoggedOut):
+		*s = session{CheckedAt: s.CheckedAt}
+	case err != nil:
+		p.fail(w, r, err)
+		return profile{}, false
+	}
+	if s.Token != before {
+		if err := p.save(w, s); err != nil {
+			p.fail(w, r, err)
+			return profile{}, false
+		}
+	}
+	return who, true
+}
+
+func (p *Paper) me(w http.ResponseWriter, r *http.Request, s *session) {
+	if s.Token == nil {
+		p.authorize(w, r, "")
+		return
+	}
+	who, ok := p.whoIs(w, r, s)
+	if !ok {
+		return
+	}
+	if s.Token == nil {
+		p.authorize(w, r, "")
+		return
+	}
+	q := url.Values{"clientId": {p.ClientID}, "returnUrl": {p.Base + "/me"}, "errorUrl": {p.Base + "/me"}}
+	p.render(w, r, http.StatusOK, "me", view{
+		Session: s, Title: p.Edition.Text("meHeading"), Profile: who, Reset: p.LoginServer + "/resetPassword?" + q.Encode(),
+	})
+}
+
+// message shows one of the edition's messages: key+"Heading" and key+"Text".
+func (p *Paper) message(w http.ResponseWriter, r *http.Request, status int, key, article string) {
+	p.render(w, r, status, "message", view{Title: p.Edition.Text(key + "Heading"), Key: key, Back: p.path(article)})
+}
+
+// fail is the only place that turns unexpected errors into answers: a reader is
+// never let in because a server did not answer.
+func (p *Paper) fail(w http.ResponseWriter, r *http.Request, err error) {
+	p.Logger.ErrorContext(r.Context(), "request failed", "path", r.URL.Path, "err", err)
+	w.Header().Set("Retry-After", "10")
+	p.message(w, r, http.StatusServiceUnavailable, "outage", p.known(r.PathValue("slug")))
+}
+
+func (p *Paper) notFound(w http.ResponseWriter, r *http.Request) {
+	p.message(w, r, http.StatusNotFound, "notFound", "")
+}
+
+func (p *Paper) loggedOut(w http.ResponseWriter, r *http.Request) {
+	p.message(w, r, http.StatusOK, "loggedOut", "")
+}
+
+// static serves the style sheet, the script and the drawings.
+func (p *Paper) static(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("file")
+	var body []byte
+	var err error
+	switch art, ok := strings.CutSuffix(name, ".svg"); {
+	case ok:
+		body, err = p.Edition.drawing(art)
+	case name == "edition.css":
+		body, err = files.ReadFile("editions/" + p.Edition.Slug + "/edition.css")
+	default:
+		body, err = files.ReadFile("static/" + name)
+	}
+	if err != nil {
+		p.notFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", mime.TypeByExtension(path.Ext(name)))
+	w.Header().Set("Cache-Control", "max-age=300")
+	if _, err := w.Write(body); err != nil {
+		p.Logger.DebugContext(r.Context(), "write", "err", err)
+	}
+}
+
+// embedded is the page that asks loginCheck from scripts.
+func (p *Paper) embedded(w http.ResponseWriter, r *http.Request) {
+	check := func(yes, no string) string {
+		q := url.Values{"clientId": {p.ClientID}, "returnUrl": {p.Base + "/embedded/" + yes}, "errorUrl": {p.Base + "/embedded/" + no}}
+		return p.LoginServer + "/loginCheck?" + q.Encode()
+	}
+	p.render(w, r, http.StatusOK, "embedded", view{
+		Title: p.Edition.Text("embeddedHeading"), Secure: strings.HasPrefix(p.Base, "https:"),
+		AjaxURL: check("yes.json", "no.json"), CheckURL: check("yes.js", "no.js"),
+	})
+}
+
+// embeddedAnswer is where embedded login checks are redirected back to. After
+// the login server's redirect the browser sends "Origin: null" (Fetch standard,
+// "HTTP-redirect fetch"), so that is the origin to allow. The answer holds no
+// more than the question's yes or no, which makes that harmless.
+func (p *Paper) embeddedAnswer(w http.ResponseWriter, r *http.Request) {
+	answer := r.PathValue("answer")
+	loggedIn := strings.HasPrefix(answer, "yes.")
+	if o := r.Header.Get("Origin"); o == "null" || o == p.Base {
+		w.Header().Set("Access-Control-Allow-Origin", o)
+		w.Header().Set("Access-Control-Allow-Credentials", "true")
+		w.Header().Add("Vary", "Origin")
+	}
+	var body, kind string
+	switch answer {
+	case "yes.json", "no.json":
+		kind, body = "application/json", fmt.Sprintf(`{"loggedIn": %t}`, loggedIn)
+	case "yes.js", "no.js":
+		kind, body = "text/javascript; charset=utf-8", fmt.Sprintf("window.connectidLoggedIn = %t;\n", loggedIn)
+	default:
+		p.notFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", kind)
+	if _, err := w.Write([]byte(body)); err != nil {
+		p.Logger.DebugContext(r.Context(), "write", "err", err)
+	}
+}
