@@ -5,6 +5,8 @@ import (
 	"crypto/subtle"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -27,7 +29,7 @@ func (p *Paper) arriving(page func(http.ResponseWriter, *http.Request, *session)
 				return
 			}
 		} else if p.mustCheck(r, s) {
-			p.check(w, r, s, r.PathValue("slug"))
+			p.check(w, r, s, p.known(r.URL.Path))
 			return
 		}
 		page(w, r, s)
@@ -49,13 +51,9 @@ func (p *Paper) mustCheck(r *http.Request, s *session) bool {
 
 // check redirects to loginCheck. A reader who is logged in here is asked for by
 // name, so that another person's login in the same browser is not taken for hers.
-func (p *Paper) check(w http.ResponseWriter, r *http.Request, s *session, article string) {
+func (p *Paper) check(w http.ResponseWriter, r *http.Request, s *session, page string) {
 	target := func(answer string) string {
-		q := url.Values{"in": {answer}}
-		if article != "" {
-			q.Set("article", article)
-		}
-		return p.Base + "/checked?" + q.Encode()
+		return p.Base + "/checked?" + url.Values{"in": {answer}, "page": {page}}.Encode()
 	}
 	q := url.Values{
 		"clientId":  {p.ClientID},
@@ -74,7 +72,7 @@ func (p *Paper) check(w http.ResponseWriter, r *http.Request, s *session, articl
 
 // checked is where loginCheck comes back to.
 func (p *Paper) checked(w http.ResponseWriter, r *http.Request) {
-	article := p.known(r.FormValue("article"))
+	page := p.known(r.FormValue("page"))
 	s := &session{}
 	if !p.cookies.get(r, "session", s) { // no cookies: another redirect would be one without end
 		p.front(w, r, s)
@@ -83,49 +81,50 @@ func (p *Paper) checked(w http.ResponseWriter, r *http.Request) {
 	s.CheckedAt = time.Now()
 	switch yes := r.FormValue("in") == "yes"; {
 	case yes && s.Token == nil:
-		p.authorize(w, r, article) // logged in at connectid, not yet here
+		p.authorize(w, r, page) // logged in at connectid, not yet here
 		return
 	case !yes && s.Token != nil: // the one we know is not logged in: perhaps somebody else is
-		p.check(w, r, &session{CheckedAt: s.CheckedAt}, article)
+		p.check(w, r, &session{CheckedAt: s.CheckedAt}, page)
 		return
 	}
-	p.land(w, r, s, article)
+	p.land(w, r, s, page)
 }
 
-// land shows the article, or the front page, without another check.
-func (p *Paper) land(w http.ResponseWriter, r *http.Request, s *session, article string) {
+// land shows the page without another check.
+func (p *Paper) land(w http.ResponseWriter, r *http.Request, s *session, page string) {
 	s.CheckedAt, s.Landed = time.Now(), true
 	if err := p.save(w, s); err != nil {
 		p.fail(w, r, err)
 		return
 	}
-	http.Redirect(w, r, p.path(article), http.StatusSeeOther)
+	http.Redirect(w, r, page, http.StatusSeeOther)
 }
 
-// known returns the slug if there is such an article and "" otherwise: where a
-// reader is sent never comes from outside.
-func (p *Paper) known(slug string) string {
-	if _, ok := p.Edition.Article(slug); ok {
-		return slug
+// known returns the path if it is a page of the newspaper and "/" otherwise:
+// where a reader is sent never comes from outside.
+func (p *Paper) known(path string) string {
+	if path == "/me" {
+		return path
 	}
-	return ""
-}
-
-func (p *Paper) path(article string) string {
-	if article == "" {
-		return "/"
+	if section, ok := strings.CutPrefix(path, "/section/"); ok && slices.Contains(p.Edition.Sections, section) {
+		return path
 	}
-	return "/article/" + article
+	if slug, ok := strings.CutPrefix(path, "/article/"); ok {
+		if _, ok := p.Edition.Article(slug); ok {
+			return path
+		}
+	}
+	return "/"
 }
 
 func (p *Paper) login(w http.ResponseWriter, r *http.Request) {
-	p.authorize(w, r, p.known(r.FormValue("article")))
+	p.authorize(w, r, p.known(r.FormValue("page")))
 }
 
 // authorize starts an authorization request (RFC 6749, section 4.1.1) with state
 // and PKCE.
-func (p *Paper) authorize(w http.ResponseWriter, r *http.Request, article string) {
-	a := attempt{State: rand.Text(), Verifier: oauth2.GenerateVerifier(), Article: article}
+func (p *Paper) authorize(w http.ResponseWriter, r *http.Request, page string) {
+	a := attempt{State: rand.Text(), Verifier: oauth2.GenerateVerifier(), Page: page}
 	if err := p.cookies.set(w, "login-"+a.State[:8], a, attemptLifetime); err != nil {
 		p.fail(w, r, err)
 		return
@@ -138,12 +137,12 @@ func (p *Paper) callback(w http.ResponseWriter, r *http.Request) {
 	state := r.FormValue("state")
 	var a attempt
 	if len(state) < 8 || !p.cookies.get(r, "login-"+state[:8], &a) || subtle.ConstantTimeCompare([]byte(a.State), []byte(state)) != 1 {
-		p.message(w, r, http.StatusBadRequest, "stale", "")
+		p.message(w, r, http.StatusBadRequest, "stale", "/")
 		return
 	}
 	p.cookies.drop(w, "login-"+state[:8])
 	if iss := r.FormValue("iss"); iss != "" && iss != p.LoginServer { // RFC 9207, section 2.4
-		p.message(w, r, http.StatusBadRequest, "stale", a.Article)
+		p.message(w, r, http.StatusBadRequest, "stale", a.Page)
 		return
 	}
 	if code := r.FormValue("error"); code != "" {
@@ -152,7 +151,7 @@ func (p *Paper) callback(w http.ResponseWriter, r *http.Request) {
 		if code != "access_denied" {
 			key, status = "outage", http.StatusServiceUnavailable
 		}
-		p.message(w, r, status, key, a.Article)
+		p.message(w, r, status, key, a.Page)
 		return
 	}
 	ctx := p.withClient(r.Context())
@@ -168,17 +167,17 @@ func (p *Paper) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.Name, s.Credential = profile.display(), profile.LoginCredential.Credential
-	p.land(w, r, s, a.Article)
+	p.land(w, r, s, a.Page)
 }
 
 // join sends a reader who probably has no account to createUser, and back by
 // way of the login, which then asks nothing more.
 func (p *Paper) join(w http.ResponseWriter, r *http.Request) {
-	article := p.known(r.FormValue("article"))
+	page := p.known(r.FormValue("page"))
 	q := url.Values{
 		"clientId":  {p.ClientID},
-		"returnUrl": {p.Base + "/login?" + url.Values{"article": {article}}.Encode()},
-		"errorUrl":  {p.Base + p.path(article)},
+		"returnUrl": {p.Base + "/login?" + url.Values{"page": {page}}.Encode()},
+		"errorUrl":  {p.Base + (&url.URL{Path: page}).EscapedPath()},
 	}
 	http.Redirect(w, r, p.LoginServer+"/createUser?"+q.Encode(), http.StatusSeeOther)
 }

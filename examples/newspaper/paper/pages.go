@@ -32,6 +32,7 @@ type view struct {
 	Edition  *Edition
 	Session  *session
 	Title    string
+	Page     string // the path of this page, to come back to
 	Article  Article
 	Whole    bool // the reader may read the whole article
 	Lead     Article
@@ -39,7 +40,6 @@ type view struct {
 	Profile  profile
 	Reset    string // resetPassword at the login server
 	Key      string // of a message
-	Back     string
 	Secure   bool
 	CheckURL string
 	AjaxURL  string
@@ -64,9 +64,26 @@ func (p *Paper) render(w http.ResponseWriter, r *http.Request, status int, name 
 }
 
 func (p *Paper) front(w http.ResponseWriter, r *http.Request, s *session) {
-	p.render(w, r, http.StatusOK, "front", view{
-		Session: s, Title: p.Edition.Name, Lead: p.Edition.Articles[0], Rest: p.Edition.Articles[1:],
-	})
+	p.list(w, r, s, p.Edition.Name, p.Edition.Articles)
+}
+
+func (p *Paper) section(w http.ResponseWriter, r *http.Request, s *session) {
+	name := r.PathValue("name")
+	var articles []Article
+	for _, a := range p.Edition.Articles {
+		if a.Section == name {
+			articles = append(articles, a)
+		}
+	}
+	if len(articles) == 0 {
+		p.notFound(w, r)
+		return
+	}
+	p.list(w, r, s, name, articles)
+}
+
+func (p *Paper) list(w http.ResponseWriter, r *http.Request, s *session, title string, articles []Article) {
+	p.render(w, r, http.StatusOK, "front", view{Session: s, Title: title, Page: p.known(r.URL.Path), Lead: articles[0], Rest: articles[1:]})
 }
 
 // article shows a story. The whole of a locked one is for readers whose token
@@ -77,7 +94,7 @@ func (p *Paper) article(w http.ResponseWriter, r *http.Request, s *session) {
 		p.notFound(w, r)
 		return
 	}
-	v := view{Session: s, Title: a.Title, Article: a, Whole: !a.Locked, Rest: p.others(a)}
+	v := view{Session: s, Title: a.Title, Page: p.known(r.URL.Path), Article: a, Whole: !a.Locked, Rest: p.others(a)}
 	if a.Locked && s.Token != nil {
 		if _, ok := p.whoIs(w, r, s); !ok {
 			return
@@ -122,7 +139,7 @@ func (p *Paper) whoIs(w http.ResponseWriter, r *http.Request, s *session) (profi
 
 func (p *Paper) me(w http.ResponseWriter, r *http.Request, s *session) {
 	if s.Token == nil {
-		p.authorize(w, r, "")
+		p.authorize(w, r, "/me")
 		return
 	}
 	who, ok := p.whoIs(w, r, s)
@@ -130,7 +147,7 @@ func (p *Paper) me(w http.ResponseWriter, r *http.Request, s *session) {
 		return
 	}
 	if s.Token == nil {
-		p.authorize(w, r, "")
+		p.authorize(w, r, "/me")
 		return
 	}
 	q := url.Values{"clientId": {p.ClientID}, "returnUrl": {p.Base + "/me"}, "errorUrl": {p.Base + "/me"}}
@@ -140,8 +157,8 @@ func (p *Paper) me(w http.ResponseWriter, r *http.Request, s *session) {
 }
 
 // message shows one of the edition's messages: key+"Heading" and key+"Text".
-func (p *Paper) message(w http.ResponseWriter, r *http.Request, status int, key, article string) {
-	p.render(w, r, status, "message", view{Title: p.Edition.Text(key + "Heading"), Key: key, Back: p.path(article)})
+func (p *Paper) message(w http.ResponseWriter, r *http.Request, status int, key, page string) {
+	p.render(w, r, status, "message", view{Title: p.Edition.Text(key + "Heading"), Key: key, Page: page})
 }
 
 // fail is the only place that turns unexpected errors into answers: a reader is
@@ -149,15 +166,15 @@ func (p *Paper) message(w http.ResponseWriter, r *http.Request, status int, key,
 func (p *Paper) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p.Logger.ErrorContext(r.Context(), "request failed", "path", r.URL.Path, "err", err)
 	w.Header().Set("Retry-After", "10")
-	p.message(w, r, http.StatusServiceUnavailable, "outage", p.known(r.PathValue("slug")))
+	p.message(w, r, http.StatusServiceUnavailable, "outage", p.known(r.URL.Path))
 }
 
 func (p *Paper) notFound(w http.ResponseWriter, r *http.Request) {
-	p.message(w, r, http.StatusNotFound, "notFound", "")
+	p.message(w, r, http.StatusNotFound, "notFound", "/")
 }
 
 func (p *Paper) loggedOut(w http.ResponseWriter, r *http.Request) {
-	p.message(w, r, http.StatusOK, "loggedOut", "")
+	p.message(w, r, http.StatusOK, "loggedOut", "/")
 }
 
 // static serves the style sheet, the script and the drawings.

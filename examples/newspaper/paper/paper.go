@@ -104,6 +104,7 @@ func (p *Paper) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", p.arriving(p.front))
 	mux.HandleFunc("GET /article/{slug}", p.arriving(p.article))
+	mux.HandleFunc("GET /section/{name}", p.arriving(p.section))
 	mux.HandleFunc("GET /checked", p.checked)
 	mux.HandleFunc("GET /login", p.login)
 	mux.HandleFunc("GET /callback", p.callback)

@@ -23,7 +23,7 @@ type session struct {
 type attempt struct {
 	State    string `json:"state"`
 	Verifier string `json:"verifier"` // RFC 7636, section 4.1
-	Article  string `json:"article"`  // where the reader was; "" for the front page
+	Page     string `json:"page"`     // where the reader was
 }
 
 const (
