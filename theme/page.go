@@ -1,0 +1,190 @@
+package theme
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/connectid-kit/connectid/internal/texts"
+	"github.com/connectid-kit/connectid/store"
+)
+
+// Page is one page for one reader: a state of a flow, or one of the pages that
+// stand outside flows (see [States]).
+//
+// Ticket, CSRF, Values, Args, Heading and Developer may differ between any two
+// readers. All else is one of few and is part of what a rendered page is kept by.
+type Page struct {
+	Client store.Client // the zero Client when none is known
+	Lang   string       // see texts.Match; one of texts.Langs
+	Flow   string       // name of the flow, for <html data-flow>
+	State  string       // one of [States]; names the template
+	Action string       // where the form posts and "start again" leads: a path on this server
+
+	Ticket string // hidden field "ticket"
+	CSRF   string // hidden field "csrf_token"
+
+	// Values are the values of form fields by name, and restartQuery: the query
+	// with which Action starts again.
+	Values map[string]string
+	// Args are what texts name by a word: destination.
+	Args map[string]string
+	// Flags turn parts of the page on; [State.Flags] lists those of each state.
+	Flags map[string]bool
+	// Locked shows the credential but does not let it be changed.
+	Locked bool
+
+	Faults []Fault  // what is wrong, in the order of the fields
+	Notice texts.ID // what went well, such as "notice.code.sent"
+
+	Heading   string // replaces the heading
+	Developer string // errorPage: what is wrong, for who made the link
+}
+
+// Fault is something that the reader has to correct or know.
+type Fault struct {
+	Field string // name of the form field, or "" when it is about none of them
+	Text  texts.ID
+	Args  []any // of the text: whole numbers
+}
+
+// check returns what makes p a page that can not be shown: mistakes of the
+// program, not of the reader.
+func (p *Page) check() error {
+	if _, ok := states[p.State]; !ok {
+		return fmt.Errorf("unknown state %q", p.State)
+	}
+	// A browser reads //host and /\host as another server.
+	if p.Action != "" && (p.Action[0] != '/' || len(p.Action) > 1 && strings.ContainsRune(`/\`, rune(p.Action[1]))) {
+		return fmt.Errorf("bad Action %q: want a path on this server", p.Action)
+	}
+	if p.Notice != "" && !texts.Has(p.Notice) {
+		return fmt.Errorf("unknown notice %q", p.Notice)
+	}
+	for _, f := range p.Faults {
+		if !texts.Has(f.Text) || texts.Arguments(f.Text) != len(f.Args) {
+			return fmt.Errorf("bad fault %q with %d arguments", f.Text, len(f.Args))
+		}
+	}
+	return nil
+}
+
+// State describes a page: what a program that fills it in, a gallery or a test
+// needs to know.
+type State struct {
+	Name    string
+	Fields  []string   // names of the form fields, as shown from top to bottom
+	Events  []string   // values of the buttons "event"; the first is the default
+	Flags   []string   // that [Page.Flags] may turn on
+	Values  []string   // of [Page.Values] that are shown
+	Args    []string   // of [Page.Args] that are shown
+	Faults  []Fault    // that it can show
+	Notices []texts.ID // that it can show
+}
+
+// States returns all pages by name.
+func States() []State {
+	return slices.SortedFunc(maps.Values(states), func(a, b State) int { return strings.Compare(a.Name, b.Name) })
+}
+
+var (
+	credentialFaults = []Fault{
+		{Field: "credential", Text: "fault.credential.empty"},
+		{Field: "credential", Text: "fault.credential.invalid"},
+		{Field: "credential", Text: "fault.credential.premium"},
+	}
+	sendFaults = []Fault{
+		{Text: "fault.limit.send"},
+		{Text: "fault.send.failed"},
+	}
+	passwordFaults = []Fault{
+		{Field: "newPassword", Text: "fault.password.short", Args: []any{8}},
+		{Field: "newPassword", Text: "fault.password.long", Args: []any{256}},
+		{Field: "newPassword", Text: "fault.password.common"},
+	}
+	// formFaults can happen to any form.
+	formFaults = []Fault{
+		{Text: "fault.form.stale"},
+		{Text: "fault.outage"},
+	}
+)
+
+// states are the pages that have a template, by name.
+var states = func() map[string]State {
+	list := []State{
+		{
+			Name:   "startLoginState",
+			Fields: []string{"credential", "password", "rememberMe"},
+			Events: []string{"verifyCredentialsEvent", "sendVerificationCodeEvent", "forgotPasswordEvent", "startRegistrationEvent", "navigateAwayEvent"},
+			Flags:  []string{"rememberMe"},
+			Values: []string{"credential"},
+			Faults: slices.Concat(credentialFaults, []Fault{
+				{Field: "password", Text: "fault.password.empty"},
+				{Field: "password", Text: "fault.password.wrong"},
+				{Text: "fault.limit.password"},
+				{Text: "fault.limit.code"},
+			}, sendFaults, formFaults),
+			Notices: []texts.ID{"notice.password.saved"},
+		},
+		{
+			Name:   "startCodeState",
+			Fields: []string{"credential", "rememberMe"},
+			Events: []string{"sendVerificationCodeEvent", "startLoginEvent", "navigateAwayEvent"},
+			Flags:  []string{"rememberMe", "registration", "reset"},
+			Values: []string{"credential"},
+			Faults: slices.Concat(credentialFaults, []Fault{{Text: "fault.limit.code"}}, sendFaults, formFaults),
+		},
+		{
+			Name:   "verificationState",
+			Fields: []string{"code"},
+			Events: []string{"verificationEvent", "sendVerificationCodeEvent", "changeCredentialEvent", "navigateAwayEvent"},
+			Flags:  []string{"isPhone"},
+			Args:   []string{"destination"},
+			Faults: slices.Concat([]Fault{
+				{Field: "code", Text: "fault.code.empty"},
+				{Field: "code", Text: "fault.code.wrong"},
+				{Field: "code", Text: "fault.code.expired"},
+				{Text: "fault.limit.code"},
+			}, sendFaults, formFaults),
+			Notices: []texts.ID{"notice.code.sent"},
+		},
+		{
+			Name:   "newUserState",
+			Fields: []string{"firstName", "lastName", "newPassword", "acceptTerms"},
+			Events: []string{"setPasswordEvent", "continueEvent", "navigateAwayEvent"},
+			Flags:  []string{"passwordOptional", "acceptTerms"},
+			Values: []string{"credential", "firstName", "lastName"},
+			Faults: slices.Concat([]Fault{
+				{Field: "firstName", Text: "fault.name.long"},
+				{Field: "lastName", Text: "fault.name.long"},
+				{Field: "newPassword", Text: "fault.password.empty"},
+			}, passwordFaults, []Fault{{Field: "acceptTerms", Text: "fault.terms"}}, formFaults),
+		},
+		{
+			Name:   "newPasswordState",
+			Fields: []string{"newPassword", "newPasswordAgain", "keepSessions"},
+			Events: []string{"setPasswordEvent", "navigateAwayEvent"},
+			Flags:  []string{"keepSessions"},
+			Values: []string{"credential"},
+			Faults: slices.Concat([]Fault{{Field: "newPassword", Text: "fault.password.empty"}}, passwordFaults, []Fault{
+				{Field: "newPassword", Text: "fault.password.same"},
+				{Field: "newPasswordAgain", Text: "fault.password.differ"},
+			}, formFaults),
+		},
+		{
+			Name:   "autoSubmitState",
+			Events: []string{"continueEvent", "navigateAwayEvent"},
+			Values: []string{"credential"},
+		},
+		{Name: "errorPage"},
+		{Name: "expiredPage", Values: []string{"restartQuery"}},
+		{Name: "formExpiredPage", Values: []string{"restartQuery"}},
+		{Name: "busyPage", Values: []string{"restartQuery"}},
+	}
+	byName := make(map[string]State, len(list))
+	for _, s := range list {
+		byName[s.Name] = s
+	}
+	return byName
+}()

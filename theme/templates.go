@@ -1,0 +1,69 @@
+package theme
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
+//go:embed templates
+var standardTemplates embed.FS
+
+// shared are the templates that every page is made of.
+var shared = []string{"layout", "parts"}
+
+// parseTemplates returns the template of each state: the standard ones, or those
+// that own, a client's folder of templates, replaces by name. A template that
+// would replace nothing is a fault, as its name is likely misspelt.
+func parseTemplates(own fs.FS) (map[string]*template.Template, error) {
+	standard, err := fs.Sub(standardTemplates, "templates")
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	replaced := make(map[string]string)
+	if own != nil {
+		names, err := fs.Glob(own, "*.html")
+		errs = append(errs, err)
+		for _, file := range names {
+			name := strings.TrimSuffix(path.Base(file), ".html")
+			if _, ok := states[name]; !ok && !slices.Contains(shared, name) {
+				errs = append(errs, fmt.Errorf("templates/%s: there is no such page", file))
+				continue
+			}
+			data, err := fs.ReadFile(own, file)
+			errs = append(errs, err)
+			replaced[name] = string(data)
+		}
+	}
+	parse := func(t *template.Template, name string) {
+		text, ok := replaced[name]
+		if !ok {
+			data, err := fs.ReadFile(standard, name+".html")
+			errs = append(errs, err)
+			text = string(data)
+		}
+		_, err := t.Parse(text)
+		errs = append(errs, err)
+	}
+	// missingkey is for templates that index a map of the client's own making.
+	base := template.New("page").Option("missingkey=error")
+	for _, name := range shared {
+		parse(base, name)
+	}
+	all := make(map[string]*template.Template, len(states))
+	for name := range states {
+		t, err := base.Clone()
+		if err != nil {
+			return nil, errors.Join(append(errs, err)...)
+		}
+		parse(t, name)
+		all[name] = t
+	}
+	return all, errors.Join(errs...)
+}

@@ -1,0 +1,294 @@
+package theme
+
+import (
+	"fmt"
+	"html/template"
+	"net/url"
+	"strings"
+
+	"github.com/connectid-kit/connectid/internal/texts"
+	"github.com/connectid-kit/connectid/store"
+)
+
+// view is what a template sees as its dot. Its exported fields and methods are
+// the interface of a client's own templates.
+//
+// Ticket, CSRF, Heading, Developer, Value and Arg are a reader's own: to be put
+// into text and double-quoted attributes, and not to be asked about with if or
+// with. A template that does otherwise still works, but its page is rendered
+// anew for each reader.
+type view struct {
+	Client     shown
+	Lang       string
+	Dir        string // direction of the language: "ltr" or "rtl"
+	Flow       string
+	State      string
+	Class      string // of the html element: "guiVersion1" or "guiVersion2"
+	Action     string
+	Links      links
+	Locked     bool
+	Prefilled  bool // there is a value for the field "credential"
+	HasHeading bool // Heading replaces the page's own
+	HasDetails bool // Developer says something
+
+	page *Page
+	look *look
+	conf *Config
+	hole func(hole) string // the value of a hole, or what stands for it
+}
+
+// hole names one value of a reader.
+type hole struct {
+	kind, name string
+}
+
+// fill returns the page's value for the hole.
+func (p *Page) fill(h hole) string {
+	switch h.kind {
+	case "value":
+		return p.Values[h.name]
+	case "arg":
+		return p.Args[h.name]
+	case "ticket":
+		return p.Ticket
+	case "csrf":
+		return p.CSRF
+	case "heading":
+		return p.Heading
+	case "developer":
+		return p.Developer
+	}
+	return ""
+}
+
+// shown is what pages show of a client's record.
+type shown struct {
+	ID, Name, Description, Product       string
+	Homepage                             string
+	CustomerCarePhone, CustomerCareEmail string
+	SubscriptionTermsURL, UserTermsURL   string
+	GUIVersion                           int
+}
+
+func show(c *store.Client) shown {
+	return shown{c.ID, c.Name, c.Description, c.Product, c.Homepage, c.CustomerCarePhone, c.CustomerCareEmail,
+		c.SubscriptionTermsURL, c.UserTermsURL, c.GUIVersion}
+}
+
+// PhoneURL returns the tel: link to customer care (RFC 3966).
+func (s shown) PhoneURL() template.URL {
+	digits := strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' || r == '+' {
+			return r
+		}
+		return -1
+	}, s.CustomerCarePhone)
+	return template.URL("tel:" + digits)
+}
+
+// EmailURL returns the mailto: link to customer care (RFC 6068).
+func (s shown) EmailURL() string {
+	return "mailto:" + url.PathEscape(s.CustomerCareEmail)
+}
+
+func (t *Themes) view(p *Page, l *look, hole func(hole) string) *view {
+	v := &view{
+		Client: show(&p.Client), Lang: p.Lang, Dir: "ltr", Flow: p.Flow, State: p.State, Class: "guiVersion2",
+		Action: p.Action, Links: l.links, Locked: p.Locked,
+		Prefilled: p.Values["credential"] != "", HasHeading: p.Heading != "", HasDetails: p.Developer != "",
+		page: p, look: l, conf: &t.config, hole: hole,
+	}
+	if p.Client.GUIVersion == 1 {
+		v.Class = "guiVersion1"
+	}
+	return v
+}
+
+// Ticket is the value of the hidden field "ticket".
+func (v *view) Ticket() string { return v.hole(hole{kind: "ticket"}) }
+
+// CSRF is the value of the hidden field "csrf_token".
+func (v *view) CSRF() string { return v.hole(hole{kind: "csrf"}) }
+
+// Heading replaces the heading when HasHeading.
+func (v *view) Heading() string { return v.hole(hole{kind: "heading"}) }
+
+// Developer says what is wrong with the link when HasDetails.
+func (v *view) Developer() string { return v.hole(hole{kind: "developer"}) }
+
+// Value is the value of the form field with the name.
+func (v *view) Value(name string) string { return v.hole(hole{"value", name}) }
+
+// Arg is what a text calls by the name.
+func (v *view) Arg(name string) string { return v.hole(hole{"arg", name}) }
+
+// Flag reports whether the page's flag with the name is on.
+func (v *view) Flag(name string) bool { return v.page.Flags[name] }
+
+// T is the text with the id in the page's language.
+func (v *view) T(id texts.ID, args ...any) string {
+	return v.look.texts.Get(v.Lang, id, args...)
+}
+
+// Rich is the text with the id as HTML: its arguments are set apart, also from
+// the direction of the sentence, and its marks <1>…</1> and <2>…</2> become
+// links to the first and second address of links.
+func (v *view) Rich(id texts.ID, arg string, links ...string) template.HTML {
+	const mark = "\uE000" // private use: stands in no text
+	var args []any
+	if texts.Arguments(id) > 0 {
+		args = []any{mark}
+	}
+	s := escape(v.T(id, args...))
+	s = strings.ReplaceAll(s, mark, `<bdi class="value">`+escape(arg)+`</bdi>`)
+	for i, link := range links {
+		s = strings.ReplaceAll(s, fmt.Sprintf("&lt;%d&gt;", i+1), `<a href="`+escape(safeURL(link))+`" target="_blank" rel="noopener">`)
+		s = strings.ReplaceAll(s, fmt.Sprintf("&lt;/%d&gt;", i+1), "</a>")
+	}
+	return template.HTML(s)
+}
+
+// safeURL returns the absolute http or https URL as it is and anything else as
+// "#". Addresses of a client come from its configuration, which is not trusted to
+// run scripts.
+func safeURL(raw string) string {
+	if store.TargetOrigin(raw) == "" {
+		return "#"
+	}
+	return raw
+}
+
+// Title is the page's heading, unless Heading replaces it.
+func (v *view) Title() string {
+	switch v.State {
+	case "startLoginState":
+		return v.T("login.heading")
+	case "startCodeState":
+		switch {
+		case v.Flag("reset"):
+			return v.T("code.heading.reset")
+		case v.Flag("registration"):
+			return v.T("code.heading.registration")
+		}
+		return v.T("code.heading.login")
+	case "verificationState":
+		if v.Flag("isPhone") {
+			return v.T("verification.heading.phone")
+		}
+		return v.T("verification.heading.email")
+	case "newUserState":
+		return v.T("newUser.heading")
+	case "newPasswordState":
+		return v.T("newPassword.heading")
+	case "autoSubmitState":
+		return v.T("autoSubmit.heading")
+	case "expiredPage":
+		return v.T("expired.heading")
+	case "formExpiredPage":
+		return v.T("formExpired.heading")
+	case "busyPage":
+		return v.T("busy.heading")
+	}
+	return v.T("error.heading")
+}
+
+// Notice is what went well, or "".
+func (v *view) Notice() string {
+	if v.page.Notice == "" {
+		return ""
+	}
+	return v.T(v.page.Notice)
+}
+
+// MinPassword is the least length of a new password.
+func (v *view) MinPassword() int { return v.conf.MinPassword }
+
+// CodeMinutes is how long a code is valid.
+func (v *view) CodeMinutes() int { return v.conf.CodeMinutes }
+
+// Restart leads back to the start of the flow, or is "" when the start is not
+// known. What of the query is no query is dropped.
+func (v *view) Restart() template.URL {
+	raw := v.hole(hole{"value", "restartQuery"})
+	if v.Action == "" || raw == "" {
+		return ""
+	}
+	query, _ := url.ParseQuery(raw) // keeps the pairs that can be read
+	return template.URL((&url.URL{Path: v.Action, RawQuery: query.Encode()}).String())
+}
+
+// fault is what is wrong with one field.
+type fault struct {
+	Field, Text string
+	Target      string // id of the field's element
+}
+
+// Faults returns what is wrong, in the order of the fields.
+func (v *view) Faults() []fault {
+	out := make([]fault, len(v.page.Faults))
+	for i, f := range v.page.Faults {
+		out[i] = fault{f.Field, v.T(f.Text, f.Args...), elementID(f.Field)}
+	}
+	return out
+}
+
+// elementID returns the id of a field's element. The first two are known to the
+// tests of clients' sites and to password managers.
+func elementID(field string) string {
+	switch field {
+	case "credential":
+		return "j_username"
+	case "password":
+		return "j_password"
+	case "rememberMe":
+		return "rememberMeCheckbox"
+	}
+	return field
+}
+
+// Summary reports whether what is wrong is listed at the top: when there are
+// several faults, or one that is about no field.
+func (v *view) Summary() bool {
+	n := len(v.page.Faults)
+	return n > 1 || n == 1 && v.page.Faults[0].Field == ""
+}
+
+// Field returns what a template needs to draw the field with the name.
+func (v *view) Field(name string) field {
+	f := field{Name: name, ID: elementID(name), View: v}
+	for _, fault := range v.page.Faults {
+		if fault.Field == name {
+			f.Fault = v.T(fault.Text, fault.Args...)
+			break
+		}
+	}
+	return f
+}
+
+// Focus reports whether the field gets the focus: the first faulty one, or, when
+// nothing is wrong, the one where first is true.
+func (v *view) Focus(field string, first bool) bool {
+	for _, f := range v.page.Faults {
+		if f.Field != "" {
+			return f.Field == field
+		}
+	}
+	return first && len(v.page.Faults) == 0
+}
+
+// FocusSummary reports whether the list of faults gets the focus, as no field can.
+func (v *view) FocusSummary() bool {
+	for _, f := range v.page.Faults {
+		if f.Field != "" {
+			return false
+		}
+	}
+	return len(v.page.Faults) > 0
+}
+
+// field is one form field on a page.
+type field struct {
+	Name, ID string
+	Fault    string // what is wrong with it, or ""
+	View     *view
+}
