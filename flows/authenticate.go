@@ -164,7 +164,7 @@ func verifyPassword(ctx context.Context, r *Run) (Event, error) {
 		r.Fault("password", "fault.password.wrong")
 		return Stay, nil
 	case limited(err):
-		r.Fault("password", "fault.limit.password")
+		r.Fault("", "fault.limit.password")
 		return Stay, nil
 	case err != nil:
 		return "", err
@@ -173,15 +173,26 @@ func verifyPassword(ctx context.Context, r *Run) (Event, error) {
 	return VerifyCredentials, nil
 }
 
-// submitCredential is startCodeState and autoSubmitState: the credential alone.
+// submitCredential is startCodeState: the credential alone.
 func submitCredential(ctx context.Context, r *Run, e Event) (Event, error) {
-	if r.state.name == "startCodeState" {
-		takeCredential(r)
-	}
+	takeCredential(r)
 	if e == SendVerificationCode {
 		return sendCode(ctx, r)
 	}
 	return e, nil
+}
+
+// submitGiven is autoSubmitState: the credential of the URL, submitted by the
+// page itself. If no code can be sent to it, the user is asked for another.
+func submitGiven(ctx context.Context, r *Run, e Event) (Event, error) {
+	if e != Continue {
+		return e, nil
+	}
+	sent, err := sendCode(ctx, r)
+	if sent == Stay && err == nil {
+		return Continue, nil
+	}
+	return sent, err
 }
 
 // sendCode sends a code to the credential of the run.

@@ -33,7 +33,7 @@ func simpleAuthentication() *Sequence {
 		Show("startLoginState", submitLogin,
 			VerifyCredentials, SendVerificationCode, ForgotPassword, StartRegistration, NavigateAway).
 			View(viewCredential).Entry(),
-		Show("autoSubmitState", submitCredential, SendVerificationCode, ChangeCredential, NavigateAway).
+		Show("autoSubmitState", submitGiven, Continue, SendVerificationCode, NavigateAway).
 			View(viewCredential),
 		NewSequence("registerSequence",
 			Show("startCodeState", submitCredential, SendVerificationCode, StartLogin, NavigateAway).

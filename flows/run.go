@@ -71,7 +71,7 @@ func (d Data) restart() Data {
 type Fault struct {
 	Field string   `json:"field,omitempty"`
 	Text  texts.ID `json:"text"`
-	Args  []any    `json:"args,omitempty"`
+	Args  []int    `json:"args,omitempty"`
 }
 
 // View is what a visible state shows.
@@ -122,7 +122,7 @@ func (r *Run) State() string { return r.state.name }
 func (r *Run) Version() int64 { return r.version }
 
 // Fault notes what is wrong with a field, to be shown with the state.
-func (r *Run) Fault(field string, text texts.ID, args ...any) {
+func (r *Run) Fault(field string, text texts.ID, args ...int) {
 	r.Data.Faults = append(r.Data.Faults, Fault{field, text, args})
 }
 

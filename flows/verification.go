@@ -47,7 +47,7 @@ func submitCode(ctx context.Context, r *Run, e Event) (Event, error) {
 		r.Fault("code", "fault.code.expired")
 		return Stay, nil
 	case limited(err):
-		r.Fault("code", "fault.limit.code")
+		r.Fault("", "fault.limit.code")
 		return Stay, nil
 	case err != nil:
 		return "", err
@@ -71,7 +71,7 @@ func viewNewUser(r *Run, v *View) {
 	c := r.Client()
 	v.Values["credential"] = r.Data.Proven.Spelling // for password managers
 	v.Flags["passwordOptional"] = r.passwordOptional()
-	v.Flags["terms"] = c.SubscriptionTermsURL != "" || c.UserTermsURL != ""
+	v.Flags["acceptTerms"] = c.SubscriptionTermsURL != "" || c.UserTermsURL != ""
 }
 
 func (r *Run) passwordOptional() bool { return r.Client().PasswordOptional && !r.Data.Reset }

@@ -7,9 +7,14 @@
 package account
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/connectid-kit/connectid/flows/message"
@@ -79,8 +84,100 @@ type Lifetimes struct {
 	GrantTombstone time.Duration // how long a revoked grant is recognised; default 30 days
 }
 
+func (l Lifetimes) withDefaults() (Lifetimes, error) {
+	const day = 24 * time.Hour
+	var errs []error
+	for _, f := range []struct {
+		name string
+		d    *time.Duration
+		def  time.Duration
+	}{
+		{"SessionIdle", &l.SessionIdle, 20 * time.Minute},
+		{"SessionTouch", &l.SessionTouch, time.Minute},
+		{"SessionMax", &l.SessionMax, day},
+		{"Fresh", &l.Fresh, 5 * time.Minute},
+		{"Code", &l.Code, 10 * time.Minute},
+		{"RememberIdle", &l.RememberIdle, 90 * day},
+		{"RememberMax", &l.RememberMax, 365 * day},
+		{"RememberGrace", &l.RememberGrace, 30 * time.Second},
+		{"Device", &l.Device, 365 * day},
+		{"GrantTombstone", &l.GrantTombstone, 30 * day},
+	} {
+		if *f.d < 0 {
+			errs = append(errs, fmt.Errorf("bad Lifetimes.%s %v: want 0 for the default or more", f.name, *f.d))
+		}
+		*f.d = cmp.Or(*f.d, f.def)
+	}
+	return l, errors.Join(errs...)
+}
+
 // Service is the accounts of a kit. It is safe for concurrent use.
-type Service struct{}
+type Service struct {
+	store       Store
+	keys        *keys.Ring
+	composer    *message.Composer
+	sender      message.Sender
+	limits      Limits
+	life        Lifetimes
+	resetURL    func(store.Client) string
+	sendTimeout time.Duration
+	observer    func(context.Context, Notice)
+	log         *slog.Logger
+
+	pool      *pool
+	argon     argon
+	dummy     string // a hash of nothing, for accounts that have none
+	verifiers []Verifier
+	common    map[string]struct{}
+	devices   *keys.Codec
+}
 
 // New returns the service, or an error that names every fault of the configuration.
-func New(c Config) (*Service, error) { panic("unwritten") }
+func New(c Config) (*Service, error) {
+	var errs []error
+	for name, missing := range map[string]bool{
+		"Store": c.Store == nil, "Keys": c.Keys == nil, "Composer": c.Composer == nil, "Sender": c.Sender == nil,
+	} {
+		if missing {
+			errs = append(errs, fmt.Errorf("missing %s", name))
+		}
+	}
+	slices.SortFunc(errs, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
+	var err error
+	if c.Limits, err = c.Limits.withDefaults(); err != nil {
+		errs = append(errs, err)
+	}
+	if c.Lifetimes, err = c.Lifetimes.withDefaults(); err != nil {
+		errs = append(errs, err)
+	}
+	if c.Passwords, err = c.Passwords.withDefaults(); err != nil {
+		errs = append(errs, err)
+	}
+	if c.SendTimeout < 0 {
+		errs = append(errs, fmt.Errorf("bad SendTimeout %v: want 0 for the default or more", c.SendTimeout))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("account: %w", err)
+	}
+	s := &Service{
+		store: c.Store, keys: c.Keys, composer: c.Composer, sender: c.Sender,
+		limits: c.Limits, life: c.Lifetimes,
+		resetURL:    c.ResetURL,
+		sendTimeout: cmp.Or(c.SendTimeout, 4*time.Second),
+		observer:    c.Observer,
+		log:         cmp.Or(c.Logger, slog.Default()),
+		pool:        newPool(c.Passwords.Workers, c.Passwords.Wait),
+		argon:       argon{memory: c.Passwords.Memory, passes: c.Passwords.Passes},
+		verifiers:   c.Passwords.Verifiers,
+		common:      map[string]struct{}{},
+		devices:     c.Keys.Codec("device cookie", c.Lifetimes.Device, false),
+	}
+	s.dummy = s.argon.hash(rand.Text())
+	for _, p := range c.Passwords.Common {
+		s.common[folded(p)] = struct{}{}
+	}
+	return s, nil
+}
+
+// now is the time as records carry it.
+func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }

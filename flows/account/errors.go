@@ -28,9 +28,6 @@ var (
 	// ErrUndeliverable says that a code could not be handed over for delivery.
 	ErrUndeliverable = errors.New("account: message not sent")
 
-	ErrPasswordShort  = errors.New("account: password too short")
-	ErrPasswordLong   = errors.New("account: password too long")
-	ErrPasswordCommon = errors.New("account: password too common")
 
 	// ErrTheft says that an old token of a remember-me series was presented:
 	// somebody has copied the cookie. The series has been ended.

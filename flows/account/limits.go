@@ -1,6 +1,15 @@
 package account
 
-import "time"
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/connectid-kit/connectid/store"
+)
 
 // Budget is how often something may happen in a window.
 type Budget struct {
@@ -14,6 +23,11 @@ type Budget struct {
 // A browser is known to an account by the device cookie of an earlier login. It
 // has budgets of its own, so that strangers can not use up the owner's; the
 // limits by address do not hold for it.
+//
+// An account's budget is spent by all its credentials together. Who has used it
+// up at one credential is told at that one only: at another, further attempts
+// are answered as wrong. Otherwise a stranger could find out that two
+// credentials belong together, and so that the second has an account.
 type Limits struct {
 	PasswordsPerAccount Budget // wrong ones, all credentials together; default 10 in 15 minutes
 	PasswordsPerDevice  Budget // wrong ones at a known browser; default 10 in 15 minutes
@@ -24,4 +38,155 @@ type Limits struct {
 	SendsPerDevice      Budget // at a known browser, in place of the credential's; default 5 an hour
 	SendsPerAddress     Budget // default 20 an hour
 	SendsOverall        Budget // default 50000 an hour; per client see store.Client.SendsPerHour
+}
+
+// DefaultSendsPerHour bounds the codes of a client whose record does not say.
+const DefaultSendsPerHour = 10000
+
+func (l Limits) withDefaults() (Limits, error) {
+	var errs []error
+	for _, f := range []struct {
+		name string
+		b    *Budget
+		def  Budget
+	}{
+		{"PasswordsPerAccount", &l.PasswordsPerAccount, Budget{10, 15 * time.Minute}},
+		{"PasswordsPerDevice", &l.PasswordsPerDevice, Budget{10, 15 * time.Minute}},
+		{"PasswordsPerAddress", &l.PasswordsPerAddress, Budget{100, time.Hour}},
+		{"CodesPerAccount", &l.CodesPerAccount, Budget{10, 24 * time.Hour}},
+		{"CodesPerDevice", &l.CodesPerDevice, Budget{10, 24 * time.Hour}},
+		{"SendsPerCredential", &l.SendsPerCredential, Budget{5, time.Hour}},
+		{"SendsPerDevice", &l.SendsPerDevice, Budget{5, time.Hour}},
+		{"SendsPerAddress", &l.SendsPerAddress, Budget{20, time.Hour}},
+		{"SendsOverall", &l.SendsOverall, Budget{50000, time.Hour}},
+	} {
+		if f.b.N < 0 || f.b.Window < 0 {
+			errs = append(errs, fmt.Errorf("bad Limits.%s %d in %v: want neither negative", f.name, f.b.N, f.b.Window))
+		}
+		f.b.N = cmp.Or(f.b.N, f.def.N)
+		f.b.Window = cmp.Or(f.b.Window, f.def.Window)
+	}
+	return l, errors.Join(errs...)
+}
+
+// spending is what one attempt has raised, to be given back when it was no
+// wrong guess after all.
+type spending struct {
+	s      *Service
+	raised []raised
+	hidden *LimitedError // reached, but not to be told: answer as wrong
+}
+
+type raised struct {
+	key    string
+	window time.Duration
+	until  time.Time // when the window ends in which it was raised
+}
+
+// charge is one counter to raise.
+type charge struct {
+	limit  Limit
+	budget Budget
+	key    string
+	hidden bool // when it is reached the asker is not told
+}
+
+// spend raises the counters, in this order, before anything is checked. When
+// one has been used up it stops, gives back what it raised before, and returns
+// a [LimitedError]; a hidden one is noted and the rest goes on.
+func (s *Service) spend(ctx context.Context, charges ...charge) (*spending, error) {
+	sp := &spending{s: s}
+	for _, c := range charges {
+		n, err := s.store.Add(ctx, c.key, 1, c.budget.Window)
+		if err != nil {
+			sp.giveBack(ctx)
+			return nil, fmt.Errorf("count attempt: %w", err)
+		}
+		if n.N <= c.budget.N {
+			sp.raised = append(sp.raised, raised{c.key, c.budget.Window, n.ResetAt})
+			continue
+		}
+		// What went over is taken out again: the counter says how many attempts
+		// were let through, and can not be driven out of range.
+		over := &spending{s: s, raised: []raised{{c.key, c.budget.Window, n.ResetAt}}}
+		over.giveBack(ctx)
+		limited := &LimitedError{Limit: c.limit, RetryAt: n.ResetAt}
+		if c.hidden {
+			sp.hidden = limited
+			continue
+		}
+		sp.giveBack(ctx)
+		return nil, limited
+	}
+	return sp, nil
+}
+
+// giveBack takes out what was raised. It goes on when the caller has gone away;
+// what it can not take out stays raised, which is the safe side. So does what
+// was raised in a window that has ended, or is about to: in the next window it
+// would be somebody's wrong guess that is taken out.
+func (sp *spending) giveBack(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	for _, r := range sp.raised {
+		if time.Until(r.until) < time.Second {
+			continue
+		}
+		if _, err := sp.s.store.Add(ctx, r.key, -1, r.window); err != nil {
+			sp.s.log.WarnContext(ctx, "counter not given back", "err", err)
+		}
+	}
+	sp.raised = nil
+}
+
+// counter names a counter. The store learns neither credential nor address.
+func (s *Service) counter(limit Limit, parts ...string) string {
+	d := s.keys.MAC("counter", append([]string{string(limit)}, parts...)...)
+	return "account:" + string(limit) + ":" + d.String()[:32]
+}
+
+// guesses are the counters for a guess at the password or the code of a
+// credential. Unknown credentials have the same number of counters as known
+// ones: one that is told, one for the account.
+func (s *Service) guesses(cred Credential, user store.User, o Origin, account, device charge) []charge {
+	if id := s.deviceOf(o.Device, user.ID); id != "" {
+		device.key = s.counter(device.limit, id, user.ID)
+		return []charge{device}
+	}
+	whole := account
+	whole.hidden = true
+	account.key = s.counter(account.limit, "credential", string(cred.Kind), cred.Identity)
+	whole.key = s.counter(account.limit, "account", "", string(cred.Kind), cred.Identity)
+	if user.ID != "" {
+		whole.key = s.counter(account.limit, "account", user.ID)
+	}
+	return []charge{account, whole}
+}
+
+// addressKey names the network that counts as one asker: an IPv4 address, or
+// the /64 of an IPv6 address, as that is what one subscriber gets.
+func addressKey(a netip.Addr) string {
+	a = a.Unmap().WithZone("")
+	if a.Is6() {
+		return netip.PrefixFrom(a, 64).Masked().String()
+	}
+	return a.String()
+}
+
+// sends are the counters for a message to the credential.
+func (s *Service) sends(client store.Client, cred Credential, user store.User, o Origin) []charge {
+	perHour := cmp.Or(client.SendsPerHour, DefaultSendsPerHour)
+	common := []charge{
+		{limit: LimitSendClient, budget: Budget{perHour, time.Hour}, key: s.counter(LimitSendClient, client.ID)},
+		{limit: LimitSendOverall, budget: s.limits.SendsOverall, key: s.counter(LimitSendOverall)},
+	}
+	if id := s.deviceOf(o.Device, user.ID); id != "" {
+		return append([]charge{{limit: LimitSendDevice, budget: s.limits.SendsPerDevice,
+			key: s.counter(LimitSendDevice, id, string(cred.Kind), cred.Identity)}}, common...)
+	}
+	return append([]charge{
+		{limit: LimitSendAddress, budget: s.limits.SendsPerAddress, key: s.counter(LimitSendAddress, addressKey(o.Address))},
+		{limit: LimitSendCredential, budget: s.limits.SendsPerCredential,
+			key: s.counter(LimitSendCredential, string(cred.Kind), cred.Identity)},
+	}, common...)
 }

@@ -1,6 +1,11 @@
 package account
 
-import "github.com/connectid-kit/connectid/store"
+import (
+	"context"
+	"errors"
+
+	"github.com/connectid-kit/connectid/store"
+)
 
 // NoticeKind says what a [Notice] is about.
 type NoticeKind string
@@ -24,11 +29,37 @@ const (
 // Notice tells an observer what happened. It holds no secret, and no whole
 // credential.
 type Notice struct {
-	Kind       NoticeKind
-	UserID     string // empty when there is no such user
-	ClientID   string
-	Credential string // shortened; see [Credential.Masked]
-	CredKind   store.CredentialKind
-	Limit      Limit
-	Err        error // of NoticeSendFailed
+	Kind           NoticeKind
+	UserID         string // empty when there is no such user
+	ClientID       string
+	Credential     string // shortened; see [Credential.Masked]
+	CredentialKind store.CredentialKind
+	Limit          Limit // of NoticeLimited
+	Err            error // of NoticeSendFailed
+}
+
+// about returns the notice with the credential, shortened.
+func (n Notice) about(c Credential) Notice {
+	n.Credential, n.CredentialKind = c.Masked(), c.Kind
+	return n
+}
+
+// notify tells the observer, and the log what an operator should see.
+func (s *Service) notify(ctx context.Context, n Notice) {
+	switch n.Kind {
+	case NoticeLimited, NoticeBusy, NoticeSendFailed, NoticeRememberTheft, NoticeTakeover:
+		s.log.WarnContext(ctx, "account: "+string(n.Kind), "user", n.UserID, "client", n.ClientID,
+			"credential", n.Credential, "limit", string(n.Limit), "err", n.Err)
+	}
+	if s.observer != nil {
+		s.observer(ctx, n)
+	}
+}
+
+// limited reports a limit that was reached, and returns the error as it is.
+func (s *Service) limited(ctx context.Context, err error, u store.User, client store.Client, c Credential) error {
+	if l, ok := errors.AsType[*LimitedError](err); ok {
+		s.notify(ctx, Notice{Kind: NoticeLimited, UserID: u.ID, ClientID: client.ID, Limit: l.Limit}.about(c))
+	}
+	return err
 }

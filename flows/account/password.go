@@ -1,41 +1,60 @@
 package account
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
 	"time"
+
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/connectid-kit/connectid/store"
 )
 
 // Passwords says how passwords are hashed. Stored hashes made with other
-// parameters, or by a [Verifier], are replaced at the next login.
+// parameters, or by another system, are replaced at the next login.
 type Passwords struct {
 	Memory  uint32        // KiB of argon2id; default 19456 (19 MiB)
 	Passes  uint32        // default 2
 	Workers int           // hashes at once; default GOMAXPROCS
 	Wait    time.Duration // how long an attempt waits for a worker before ErrBusy; default 2 seconds
-	// Verifiers check hashes that other systems made, in this order; see [Bcrypt].
+	// Verifiers check hashes that other systems made, in this order; see
+	// [Bcrypt]. An account with such a hash answers in that hash's time until
+	// its first login, so it can be told from others by measuring.
 	Verifiers []Verifier
 	// Common lists further passwords that nobody may choose, beside the
 	// built-in list; compared without regard to case.
 	Common []string
 }
 
-// Verifier checks passwords against hashes of another system, for users that
-// were imported with them.
-type Verifier interface {
-	// Handles reports whether the stored hash is of this kind.
-	Handles(hash string) bool
-	// Verify reports whether the password is the hash's. An error says that the
-	// hash is damaged, or would take more work than is sensible.
-	Verify(hash, password string) (bool, error)
+func (p Passwords) withDefaults() (Passwords, error) {
+	p.Memory = cmp.Or(p.Memory, 19<<10)
+	p.Passes = cmp.Or(p.Passes, 2)
+	p.Workers = cmp.Or(p.Workers, runtime.GOMAXPROCS(0))
+	p.Wait = cmp.Or(p.Wait, 2*time.Second)
+	p.Verifiers = slices.Clone(p.Verifiers)
+	var errs []error
+	if p.Memory < 8 || p.Memory > argonMaxMemory {
+		errs = append(errs, fmt.Errorf("bad Passwords.Memory %d KiB: want 8 to %d", p.Memory, argonMaxMemory))
+	}
+	if p.Passes > argonMaxPasses {
+		errs = append(errs, fmt.Errorf("bad Passwords.Passes %d: want at most %d", p.Passes, argonMaxPasses))
+	}
+	if p.Workers < 0 || p.Workers > math.MaxInt16 {
+		errs = append(errs, fmt.Errorf("bad Passwords.Workers %d", p.Workers))
+	}
+	if p.Wait < 0 {
+		errs = append(errs, fmt.Errorf("bad Passwords.Wait %v: want 0 for the default or more", p.Wait))
+	}
+	if slices.Contains(p.Verifiers, nil) {
+		errs = append(errs, errors.New("a nil Verifier in Passwords.Verifiers"))
+	}
+	return p, errors.Join(errs...)
 }
-
-// The least and greatest length of a new password, in code points after NFC.
-const (
-	PasswordMin = 8
-	PasswordMax = 256
-)
 
 // PasswordAttempt is somebody's try to log in with a password.
 type PasswordAttempt struct {
@@ -50,23 +69,134 @@ type PasswordAttempt struct {
 // credential that was never verified, an account without a password and a
 // blocked one. Else the error is a [LimitedError], [ErrBusy] or an outage.
 func (s *Service) VerifyPassword(ctx context.Context, a PasswordAttempt) (store.User, error) {
-	panic("unwritten")
+	if len(a.Password) > maxPasswordBytes || a.Password == "" || a.Credential.IsZero() {
+		return store.User{}, ErrWrong // whoever is asked for: nobody can have that one
+	}
+	user, verified, err := s.find(ctx, a.Credential)
+	if err != nil {
+		return store.User{}, err
+	}
+	charges := s.guesses(a.Credential, user, a.Origin,
+		charge{limit: LimitPasswordAccount, budget: s.limits.PasswordsPerAccount},
+		charge{limit: LimitPasswordDevice, budget: s.limits.PasswordsPerDevice})
+	if charges[0].limit != LimitPasswordDevice {
+		charges = append([]charge{{limit: LimitPasswordAddress, budget: s.limits.PasswordsPerAddress,
+			key: s.counter(LimitPasswordAddress, addressKey(a.Origin.Address))}}, charges...)
+	}
+	spent, err := s.spend(ctx, charges...)
+	if err != nil {
+		return store.User{}, s.limited(ctx, err, user, a.Client, a.Credential)
+	}
+	may := verified && !user.Blocked && user.PasswordHash != "" && spent.hidden == nil
+	ok, stale, err := s.matches(ctx, user.PasswordHash, a.Password)
+	switch {
+	case err != nil: // nothing was compared
+		spent.giveBack(ctx)
+		if errors.Is(err, ErrBusy) {
+			s.notify(ctx, Notice{Kind: NoticeBusy, ClientID: a.Client.ID})
+		}
+		return store.User{}, err
+	case !ok || !may:
+		n := Notice{Kind: NoticePasswordWrong, UserID: user.ID, ClientID: a.Client.ID}
+		if spent.hidden != nil {
+			n.Kind, n.Limit = NoticeLimited, spent.hidden.Limit
+		}
+		s.notify(ctx, n.about(a.Credential))
+		return store.User{}, ErrWrong
+	}
+	spent.giveBack(ctx)
+	if stale {
+		user = s.rehash(ctx, user, a.Password)
+	}
+	return user, nil
 }
 
-// CheckNewPassword returns [ErrPasswordShort], [ErrPasswordLong] or
-// [ErrPasswordCommon] for a password that nobody may choose: one of the most
-// common ones, or one of those to avoid (the user's credentials and names),
-// without regard to case. There are no rules of composition.
-func (s *Service) CheckNewPassword(password string, avoid ...string) error { panic("unwritten") }
-
-// PoolStats tells how the password pool is doing.
-type PoolStats struct {
-	Workers int    // how many hashes may run at once
-	Running int    // how many run now
-	Peak    int    // the most that ever ran at once
-	Hashed  uint64 // how many have run
-	Shed    uint64 // how many found no worker in time
+// find returns the user who has the credential, and whether it was ever
+// verified there. An unknown credential gives a zero user and no error.
+func (s *Service) find(ctx context.Context, c Credential) (user store.User, verified bool, err error) {
+	user, err = s.store.UserByCredential(ctx, c.Kind, c.Identity)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return store.User{}, false, nil
+	case err != nil:
+		return store.User{}, false, fmt.Errorf("find credential: %w", err)
+	}
+	return user, s.Owns(user, c), nil
 }
 
-// PoolStats returns the state of the password pool.
-func (s *Service) PoolStats() PoolStats { panic("unwritten") }
+// matches compares the password with the hash, in the pool. Without a hash, or
+// with one that nobody can read, it does the work on another one and says no.
+// stale says that the hash should be replaced.
+func (s *Service) matches(ctx context.Context, hash, password string) (ok, stale bool, err error) {
+	normal := norm.NFC.String(password)
+	var fault error
+	err = s.pool.do(ctx, func() {
+		switch {
+		case hash == "":
+			verifyArgon(s.dummy, normal)
+		case isArgon(hash):
+			var made argon
+			if ok, made, fault = verifyArgon(hash, normal); fault != nil {
+				verifyArgon(s.dummy, normal)
+			}
+			stale = made != s.argon
+		default:
+			stale = true
+			ok, fault = s.matchesForeign(hash, password, normal)
+			if errors.Is(fault, errHash) {
+				verifyArgon(s.dummy, normal)
+			}
+		}
+	})
+	if err != nil {
+		return false, false, err
+	}
+	if fault != nil {
+		s.log.ErrorContext(ctx, "password hash of an account can not be read", "err", fault)
+		ok = false
+	}
+	return ok, stale, nil
+}
+
+// matchesForeign asks the verifier of the hash's kind. The other system may not
+// have normalised what it hashed, so both forms pass.
+func (s *Service) matchesForeign(hash, password, normal string) (bool, error) {
+	for _, v := range s.verifiers {
+		if !v.Handles(hash) {
+			continue
+		}
+		ok, err := v.Verify(hash, normal)
+		if err == nil && !ok && password != normal {
+			ok, err = v.Verify(hash, password)
+		}
+		return ok, err
+	}
+	return false, errHash
+}
+
+// hash returns the hash of a new password.
+func (s *Service) hash(ctx context.Context, password string) (string, error) {
+	normal := norm.NFC.String(password)
+	var h string
+	err := s.pool.do(ctx, func() { h = s.argon.hash(normal) })
+	return h, err
+}
+
+// rehash replaces a hash that was made otherwise than today's. The login goes
+// on without, when that fails: the next one tries again.
+func (s *Service) rehash(ctx context.Context, user store.User, password string) store.User {
+	h, err := s.hash(ctx, password)
+	if err != nil {
+		return user
+	}
+	next := user
+	next.PasswordHash, next.UpdatedAt = h, now()
+	if err := s.store.UpdateUser(ctx, next); err != nil {
+		if !errors.Is(err, store.ErrConflict) {
+			s.log.WarnContext(ctx, "password not rehashed", "user", user.ID, "err", err)
+		}
+		return user
+	}
+	next.Version++
+	return next
+}

@@ -1,0 +1,157 @@
+package gui
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"net/http"
+	"strings"
+
+	"github.com/connectid-kit/connectid/flows"
+)
+
+// cookieNames are the names of the kit's cookies. On https they have the
+// __Host- prefix: no other host can set them.
+type cookieNames struct {
+	session  string
+	check    string // for embedded login checks; "" on plain http
+	browser  string // binds runs to a browser
+	device   string // says whose logins the browser has seen
+	rmPrefix string // of the rememberMeCookies, one for each client
+}
+
+func (g *GUI) names(kit string) cookieNames {
+	host := ""
+	if g.secure {
+		host = "__Host-"
+	}
+	n := cookieNames{
+		session: host + kit + "-session", browser: host + kit + "-browser",
+		device: host + kit + "-device", rmPrefix: host + kit + "-rm-",
+	}
+	if g.secure {
+		n.check = "__Secure-" + kit + "-check" // its Path is not "/", as __Host- would demand
+	}
+	return n
+}
+
+// remember returns the name of a client's rememberMeCookie.
+func (n cookieNames) remember(clientID string) string {
+	sum := sha256.Sum256([]byte(clientID))
+	return n.rmPrefix + strings.ToLower(base32.StdEncoding.EncodeToString(sum[:10]))
+}
+
+const (
+	rememberAge = 90 * 24 * 3600  // seconds; the series ends when unused for that long
+	deviceAge   = 365 * 24 * 3600 // seconds
+	maxRemember = 40              // rememberMeCookies of one browser
+)
+
+// jar is the cookies of a request, in the order in which they were sent.
+type jar []*http.Cookie
+
+func readCookies(r *http.Request) jar { return r.Cookies() }
+
+// get returns the value of the first cookie of that name, or "".
+func (j jar) get(name string) string {
+	for _, c := range j {
+		if c.Name == name {
+			return c.Value
+		}
+	}
+	return ""
+}
+
+// plausible reports whether a browser cookie could be one of ours.
+func plausible(id string) bool { return len(id) >= 20 && len(id) <= 64 }
+
+// set sets a cookie that only we can read; maxAge 0 keeps it as long as the
+// browser runs, a negative one removes it.
+func (g *GUI) set(w http.ResponseWriter, name, value string, maxAge int) {
+	http.SetCookie(w, &http.Cookie{
+		Name: name, Value: value, Path: "/", MaxAge: maxAge,
+		Secure: g.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
+}
+
+// setCheck sets the narrow cookie that other sites' requests carry.
+func (g *GUI) setCheck(w http.ResponseWriter, value string, maxAge int) {
+	if g.cookies.check == "" {
+		return
+	}
+	http.SetCookie(w, &http.Cookie{
+		Name: g.cookies.check, Value: value, Path: g.prefix + "loginCheck", MaxAge: maxAge,
+		Secure: true, HttpOnly: true, SameSite: http.SameSiteNoneMode,
+	})
+}
+
+// apply gives the browser what came of the run.
+func (g *GUI) apply(w http.ResponseWriter, r *http.Request, run *flows.Run) error {
+	e := run.Effects
+	if e.Session.Session != "" {
+		sealed, err := g.session.Seal(g.cookies.session, []byte(e.Session.Session))
+		if err != nil {
+			return err
+		}
+		g.set(w, g.cookies.session, sealed, 0)
+		g.setCheck(w, e.Session.Check, 0)
+		g.csrf.Renew(w, r)
+	}
+	if e.LogOut {
+		g.set(w, g.cookies.session, "", -1)
+		g.setCheck(w, "", -1)
+		// The next user of a shared computer must not get the end of a run of
+		// this one again.
+		g.set(w, g.cookies.browser, "", -1)
+	}
+	if e.Device != "" {
+		g.set(w, g.cookies.device, e.Device, deviceAge)
+	}
+	own := g.cookies.remember(run.Client().ID)
+	switch {
+	case e.Remember != "":
+		g.set(w, own, e.Remember, rememberAge)
+		g.dropOldest(w, r, own)
+	case e.Forget:
+		g.set(w, own, "", -1)
+	}
+	return nil
+}
+
+// dropOldest removes rememberMeCookies beyond [maxRemember]. Browsers send the
+// oldest first (RFC 6265, section 5.4).
+func (g *GUI) dropOldest(w http.ResponseWriter, r *http.Request, own string) {
+	var others []string
+	for _, c := range r.Cookies() {
+		if strings.HasPrefix(c.Name, g.cookies.rmPrefix) && c.Name != own {
+			others = append(others, c.Name)
+		}
+	}
+	for len(others) >= maxRemember {
+		g.set(w, others[0], "", -1)
+		others = others[1:]
+	}
+}
+
+// agentName makes a short name of a User-Agent, for the user's list of devices.
+func agentName(ua string) string {
+	name, system := "", ""
+	for _, k := range [][2]string{
+		{"Edg/", "Edge"}, {"OPR/", "Opera"}, {"SamsungBrowser/", "Samsung Internet"},
+		{"Firefox/", "Firefox"}, {"FxiOS/", "Firefox"}, {"CriOS/", "Chrome"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"},
+	} {
+		if strings.Contains(ua, k[0]) {
+			name = k[1]
+			break
+		}
+	}
+	for _, k := range [][2]string{
+		{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"Windows", "Windows"},
+		{"Mac OS X", "macOS"}, {"CrOS", "ChromeOS"}, {"Linux", "Linux"},
+	} {
+		if strings.Contains(ua, k[0]) {
+			system = k[1]
+			break
+		}
+	}
+	return strings.TrimSpace(name + " " + system)
+}

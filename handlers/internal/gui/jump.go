@@ -1,0 +1,144 @@
+package gui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/connectid-kit/connectid/flows"
+	"github.com/connectid-kit/connectid/flows/account"
+	"github.com/connectid-kit/connectid/internal/target"
+	"github.com/connectid-kit/connectid/store"
+)
+
+// Jump is a URL that never shows a page of a flow: loginCheck and logout. Its
+// flow has no visible state.
+type Jump struct {
+	Flow  *flows.Flow
+	Parse func(*http.Request, url.Values) (flows.Request, error)
+	// Embeddable answers requests of other sites' pages too: by the check cookie
+	// alone, with CORS for the client's own origins.
+	Embeddable bool
+	// Refuse says that the request is not to be acted on: it ends at the
+	// errorUrl, to which nothing is added. Optional.
+	Refuse func(context.Context, *http.Request) bool
+}
+
+// Embedded reports whether the browser asks for something inside a page rather
+// than for a page (Fetch Metadata: Sec-Fetch-Dest).
+func Embedded(r *http.Request) bool {
+	dest := r.Header.Get("Sec-Fetch-Dest")
+	return dest != "" && dest != "document"
+}
+
+// Jump returns the handler of a jump. It answers GET and HEAD.
+func (g *GUI) Jump(j Jump) http.Handler {
+	return g.headers.Handler(g.bounds.Handler(g.handle(func(w http.ResponseWriter, r *http.Request) error {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			return &Fault{Param: "method", Reason: "must be GET", Status: http.StatusMethodNotAllowed}
+		}
+		return j.serve(g, w, r)
+	})))
+}
+
+func (j Jump) serve(g *GUI, w http.ResponseWriter, r *http.Request) error {
+	q, err := Query(r.URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	req, err := j.Parse(r, q)
+	if err != nil {
+		return err
+	}
+	if j.Refuse != nil && j.Refuse(r.Context(), r) {
+		redirect(w, http.StatusFound, req.Error.String())
+		return nil
+	}
+	var b flows.Browser
+	if j.Embeddable {
+		allowOrigin(w, r, &req.Client)
+	}
+	if j.Embeddable && Embedded(r) {
+		b, err = g.embedded(r)
+	} else {
+		b, err = g.visitor(r, req.Client.ID)
+	}
+	if err != nil {
+		return err
+	}
+	run, err := g.Engine.Start(r.Context(), j.Flow, "", req, b)
+	if err != nil {
+		return err
+	}
+	end, ok := run.End()
+	if !ok {
+		return fmt.Errorf("flow %s waits in %s", run.Flow(), run.State())
+	}
+	if err := g.apply(w, r, run); err != nil {
+		return err
+	}
+	location, err := Location(r.Context(), run, end)
+	if err != nil {
+		return err
+	}
+	redirect(w, http.StatusFound, location)
+	return nil
+}
+
+// visitor reads what a browser brought to a URL that needs no run.
+func (g *GUI) visitor(r *http.Request, clientID string) (flows.Browser, error) {
+	jar := readCookies(r)
+	if len(jar) == 0 {
+		return flows.Browser{}, nil
+	}
+	b := flows.Browser{Remember: jar.get(g.cookies.remember(clientID))}
+	var err error
+	b.Session, err = g.sessionOf(r.Context(), jar.get(g.cookies.session))
+	if b.Remember != "" && err == nil {
+		b.Origin = account.Origin{
+			Address: g.Addresses.Of(r), Browser: store.DigestOf(jar.get(g.cookies.browser)),
+			Agent: agentName(r.UserAgent()), Device: jar.get(g.cookies.device),
+		}
+	}
+	return b, err
+}
+
+// embedded reads the session of a request from inside another site's page: by
+// the check cookie, or by the session's own when the browser sent that (as it
+// does from the same site).
+func (g *GUI) embedded(r *http.Request) (flows.Browser, error) {
+	jar := readCookies(r)
+	s, err := g.sessionOf(r.Context(), jar.get(g.cookies.session))
+	check := ""
+	if g.cookies.check != "" {
+		check = jar.get(g.cookies.check)
+	}
+	if err != nil || !s.Handle.IsZero() || check == "" || len(check) > 512 {
+		return flows.Browser{Session: s}, err
+	}
+	s, err = g.Accounts.CheckSession(r.Context(), check)
+	if err == nil {
+		err = g.Accounts.Touch(r.Context(), &s)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return flows.Browser{}, nil
+	}
+	return flows.Browser{Session: s}, err
+}
+
+// allowOrigin lets scripts of the client's own pages follow the redirect
+// (Fetch: CORS protocol).
+func allowOrigin(w http.ResponseWriter, r *http.Request, c *store.Client) {
+	h := w.Header()
+	h.Add("Vary", "Origin")
+	origin := r.Header.Get("Origin")
+	if origin == "" || !slices.Contains(target.For(c).Origins(), origin) {
+		return
+	}
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Set("Access-Control-Allow-Credentials", "true")
+}

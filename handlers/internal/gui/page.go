@@ -1,0 +1,269 @@
+package gui
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/connectid-kit/connectid/flows"
+	"github.com/connectid-kit/connectid/flows/account"
+	"github.com/connectid-kit/connectid/internal/target"
+	"github.com/connectid-kit/connectid/theme"
+)
+
+// Page is one GUI URL.
+type Page struct {
+	// Path is the page's path below the login server's, such as "login".
+	Path string
+	Flow *flows.Flow
+	// Parse reads the parameters of the query. It runs again with every request
+	// of a run, so that a client that was disabled meanwhile ends it. A [Fault]
+	// becomes a 400 page.
+	Parse func(*http.Request, url.Values) (flows.Request, error)
+	// Location says where the end of a run leads. Default [Location].
+	Location func(context.Context, *flows.Run, flows.End) (string, error)
+}
+
+// Location is where the end of a run leads by the documents: to the returnUrl,
+// or to the errorUrl with error and error_description.
+func Location(_ context.Context, run *flows.Run, end flows.End) (string, error) {
+	switch {
+	case !end.Failed:
+		return run.Request.Return.String(), nil
+	case end.Reason == flows.AccessDenied && !run.Request.Abort.IsZero():
+		return run.Request.Abort.String(), nil
+	case end.Reason == "":
+		return run.Request.Error.String(), nil
+	}
+	return WithError(run.Request.Error, end.Reason), nil
+}
+
+// WithError adds the documented parameters of a failure to an errorUrl.
+func WithError(u target.URL, reason string) string {
+	return u.With("error", reason, "error_description", descriptions[reason])
+}
+
+var descriptions = map[string]string{
+	flows.AccessDenied:           "the user left without logging in",
+	flows.TemporarilyUnavailable: "the service is busy, try again",
+	flows.ServerError:            "something went wrong",
+	flows.InvalidRequest:         "the request is not valid",
+}
+
+// Handler returns the handler of a page: GET and HEAD start or resume a run,
+// POST goes on with it.
+func (g *GUI) Handler(p Page) http.Handler {
+	if p.Location == nil {
+		p.Location = Location
+	}
+	return g.headers.Handler(g.bounds.Handler(g.csrf.Handler(g.handle(p.serve(g)))))
+}
+
+// handle bounds the time of a request and is the only place that turns errors
+// into answers.
+func (g *GUI) handle(f func(http.ResponseWriter, *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), timeout)
+		defer cancel()
+		r = r.WithContext(ctx)
+		if err := f(w, r); err != nil {
+			g.fail(w, r, err)
+		}
+	})
+}
+
+func (p Page) serve(g *GUI) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		switch r.Method {
+		case http.MethodGet, http.MethodHead:
+			return p.get(g, w, r)
+		case http.MethodPost:
+			return p.post(g, w, r)
+		}
+		w.Header().Set("Allow", "GET, HEAD, POST")
+		return &Fault{Param: "method", Reason: "must be GET or POST", Status: http.StatusMethodNotAllowed}
+	}
+}
+
+// get starts a run, or shows one as it stands.
+func (p Page) get(g *GUI, w http.ResponseWriter, r *http.Request) error {
+	q, err := Query(r.URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	if sealed := q.Get("run"); sealed != "" {
+		return p.resume(g, w, r, sealed)
+	}
+	if len(r.URL.RawQuery) > maxQuery {
+		return &Fault{Param: "query", Reason: "is too long", Status: http.StatusRequestURITooLong}
+	}
+	req, err := p.Parse(r, q)
+	if err != nil {
+		return err
+	}
+	b, err := g.browser(w, r, req.Client.ID)
+	if err != nil {
+		return err
+	}
+	run, err := g.Engine.Start(r.Context(), p.Flow, flows.NewID(), req, b)
+	if err != nil {
+		return err
+	}
+	t := flows.Ticket{Run: run.ID, Query: r.URL.RawQuery, Browser: b.Cookie, Started: time.Now()}
+	return p.answer(g, w, r, run, t, "")
+}
+
+func (p Page) resume(g *GUI, w http.ResponseWriter, r *http.Request, sealed string) error {
+	t, req, err := p.open(g, r, sealed)
+	if err != nil {
+		return err
+	}
+	b, err := g.browser(w, r, req.Client.ID)
+	if err != nil {
+		return err
+	}
+	run, err := g.Engine.Resume(r.Context(), p.Flow, t, req, b)
+	switch {
+	case errors.Is(err, flows.ErrExpired):
+		return g.write(w, r, http.StatusOK, theme.Page{
+			Client: req.Client, Lang: req.Lang, Flow: p.Flow.Name(), State: "expiredPage",
+			Action: g.Path(p.Path), Values: map[string]string{"restartQuery": t.Query},
+		})
+	case errors.Is(err, flows.ErrOver), errors.Is(err, flows.ErrElsewhere), errors.Is(err, account.ErrUserGone):
+		// The same question once more: a user who is logged in goes straight
+		// on, another one begins, here and now.
+		redirect(w, http.StatusFound, g.Path(p.Path)+"?"+t.Query)
+		return nil
+	case err != nil:
+		return err
+	}
+	return p.answer(g, w, r, run, t, "")
+}
+
+// post gives an event to the run.
+func (p Page) post(g *GUI, w http.ResponseWriter, r *http.Request) error {
+	sealed := r.PostForm.Get("ticket") // parsed when the form's token was checked
+	t, req, err := p.open(g, r, sealed)
+	if err != nil {
+		return err
+	}
+	b, err := g.browser(w, r, req.Client.ID)
+	if err != nil {
+		return err
+	}
+	form := flows.Form{}
+	for name, values := range r.PostForm {
+		if len(values) > 1 {
+			return &Fault{Param: "form field " + printable(name), Reason: "is given twice"}
+		}
+		form[name] = values[0]
+	}
+	run, err := g.Engine.Post(r.Context(), p.Flow, t, req, b, flows.Event(form["event"]), form)
+	switch {
+	case errors.Is(err, flows.ErrLost), errors.Is(err, flows.ErrExpired), errors.Is(err, flows.ErrOver):
+		redirect(w, http.StatusSeeOther, g.Path(p.Path)+"?run="+url.QueryEscape(sealed))
+		return nil
+	case errors.Is(err, flows.ErrElsewhere), errors.Is(err, account.ErrUserGone):
+		redirect(w, http.StatusSeeOther, g.Path(p.Path)+"?"+t.Query)
+		return nil
+	case errors.Is(err, flows.ErrEvent):
+		return &Fault{Param: "form field event", Reason: "is no button of that page"}
+	case err != nil:
+		return err
+	}
+	return p.answer(g, w, r, run, t, sealed)
+}
+
+// open returns what is sealed in a ticket, and the request that it began with.
+func (p Page) open(g *GUI, r *http.Request, sealed string) (flows.Ticket, flows.Request, error) {
+	t, err := g.openTicket(p.Path, sealed)
+	if err != nil {
+		return t, flows.Request{}, err
+	}
+	q, err := Query(t.Query)
+	if err != nil {
+		return t, flows.Request{}, err
+	}
+	req, err := p.Parse(r, q)
+	return t, req, err
+}
+
+// answer shows the run or ends it. posted is the sealed ticket of the form that
+// was posted, "" after a GET.
+func (p Page) answer(g *GUI, w http.ResponseWriter, r *http.Request, run *flows.Run, t flows.Ticket, posted string) error {
+	if end, ok := run.End(); ok {
+		location, err := p.Location(r.Context(), run, end)
+		if err != nil {
+			return err
+		}
+		if err := g.apply(w, r, run); err != nil {
+			return err
+		}
+		status := http.StatusFound
+		if posted != "" {
+			status = http.StatusSeeOther
+		}
+		redirect(w, status, location)
+		return nil
+	}
+	if err := g.apply(w, r, run); err != nil {
+		return err
+	}
+	if posted != "" {
+		redirect(w, http.StatusSeeOther, g.Path(p.Path)+"?run="+url.QueryEscape(posted))
+		return nil
+	}
+	return p.show(g, w, r, run, t)
+}
+
+// show writes the page of a visible state.
+func (p Page) show(g *GUI, w http.ResponseWriter, r *http.Request, run *flows.Run, t flows.Ticket) error {
+	t.State, t.Version = run.State(), run.Version()
+	sealed, err := g.sealTicket(p.Path, t)
+	if err != nil {
+		return err
+	}
+	v := run.View()
+	page := theme.Page{
+		Client: run.Client(), Lang: run.Request.Lang, Flow: v.Flow, State: v.State, Action: g.Path(p.Path),
+		Ticket: sealed, CSRF: g.csrf.Token(r),
+		Values: v.Values, Args: v.Args, Flags: v.Flags, Locked: v.Locked, Notice: v.Notice,
+	}
+	for _, f := range v.Faults {
+		args := make([]any, len(f.Args))
+		for i, a := range f.Args {
+			args[i] = a
+		}
+		page.Faults = append(page.Faults, theme.Fault{Field: f.Field, Text: f.Text, Args: args})
+	}
+	g.allowForms(w, run.Client())
+	return g.write(w, r, http.StatusOK, page)
+}
+
+// redirect sends the browser on. The location is written as it is: what
+// http.Redirect would make of it is not what was checked.
+func redirect(w http.ResponseWriter, status int, location string) {
+	w.Header()["Location"] = []string{location}
+	w.WriteHeader(status)
+}
+
+// Redirect is redirect for handlers whose answer is not a page's.
+func Redirect(w http.ResponseWriter, status int, location string) { redirect(w, status, location) }
+
+// knownParams are the parameters that may not be given twice.
+var knownParams = []string{
+	"clientId", "returnUrl", "errorUrl", "abortUrl", "credential", "credentialSubmit", "assumeNewUser",
+	"heading", "credentialType", "lang", "ui_locales", "run",
+}
+
+// CheckOnce returns a [Fault] when a documented parameter is given twice.
+func CheckOnce(q url.Values) error {
+	for _, name := range knownParams {
+		if len(q[name]) > 1 {
+			return &Fault{Param: name, Reason: "is given twice"}
+		}
+	}
+	return nil
+}
