@@ -326,6 +326,9 @@ func (n *Engine) endAgain(ctx context.Context, r *Run, rec store.Run) error {
 
 // post lets the visible state judge the event and runs on from there.
 func (r *Run) post(ctx context.Context, e Event) error {
+	if e == "" {
+		e = r.state.fires[0] // sent without a button: the page's first one
+	}
 	if !slices.Contains(r.state.fires, e) {
 		return fmt.Errorf("%w: %s has no %q", ErrEvent, r.state.name, e)
 	}
