@@ -12,8 +12,9 @@ import (
 // slot is what is remembered of one key: its bucket, and how its window stood at
 // the last call that was counted.
 type slot struct {
-	bucket *rate.Limiter
-	limit  int // calls per second, and the size of the bucket
+	counter string // the key's name in the store, kept so that it is put together once
+	bucket  *rate.Limiter
+	limit   int // calls per second, and the size of the bucket
 
 	mu    sync.Mutex
 	count store.Count
@@ -48,7 +49,8 @@ const idle = 1500 * time.Millisecond
 // used meanwhile, is dropped whole. So nothing is scanned, nothing that still
 // counts is dropped, and both together hold at most max slots.
 type perSecond struct {
-	max int
+	prefix string // of counter names
+	max    int
 
 	mu      sync.Mutex
 	young   map[string]*slot
@@ -58,12 +60,14 @@ type perSecond struct {
 	crowded time.Time // when it was last used
 }
 
-func newPerSecond(maxKeys int) *perSecond {
-	return &perSecond{max: maxKeys, young: map[string]*slot{}, old: map[string]*slot{}}
+func newPerSecond(prefix string, maxKeys int) *perSecond {
+	return &perSecond{prefix: prefix, max: maxKeys, young: map[string]*slot{}, old: map[string]*slot{}}
 }
 
 // take takes one call of key from its bucket of the given size, and returns the
 // key's slot and whether there was one left.
+//
+// It is always Allow: Wait and Reserve of the bucket would hold handlers.
 func (p *perSecond) take(key string, limit int, now time.Time) (*slot, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -76,7 +80,7 @@ func (p *perSecond) take(key string, limit int, now time.Time) (*slot, bool) {
 			delete(p.old, key)
 			p.young[key] = s
 		} else if len(p.young)+len(p.old) < p.max {
-			s = newSlot(limit)
+			s = newSlot(p.prefix+key, limit)
 			p.young[key] = s
 		} else {
 			return p.takeCrowd(limit, now)
@@ -104,7 +108,7 @@ func (p *perSecond) turn(now time.Time) {
 // could bring about to be free of his own. There is no slot to return.
 func (p *perSecond) takeCrowd(limit int, now time.Time) (*slot, bool) {
 	if p.crowd == nil || now.Sub(p.crowded) >= idle {
-		p.crowd = newSlot(limit)
+		p.crowd = newSlot("", limit)
 	} else if limit < p.crowd.limit {
 		p.crowd.resize(limit, now)
 	}
@@ -112,8 +116,8 @@ func (p *perSecond) takeCrowd(limit int, now time.Time) (*slot, bool) {
 	return nil, p.crowd.bucket.AllowN(now, 1)
 }
 
-func newSlot(limit int) *slot {
-	return &slot{bucket: rate.NewLimiter(rate.Limit(limit), limit), limit: limit}
+func newSlot(counter string, limit int) *slot {
+	return &slot{counter: counter, bucket: rate.NewLimiter(rate.Limit(limit), limit), limit: limit}
 }
 
 func (s *slot) resize(limit int, now time.Time) {

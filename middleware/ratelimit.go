@@ -95,7 +95,7 @@ func NewRateLimiter(c RateLimitConfig) (*RateLimiter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rate limit: %w", err)
 	}
-	return &RateLimiter{c: c, prefix: c.Name + ":", seconds: newPerSecond(c.MaxKeys)}, nil
+	return &RateLimiter{c: c, prefix: c.Name + ":", seconds: newPerSecond(c.Name+":", c.MaxKeys)}, nil
 }
 
 // Quota says how a key stands after a call.
@@ -140,8 +140,14 @@ func (l *RateLimiter) Take(ctx context.Context, key string) (Quota, error) {
 			return l.refusedSecond(slot.last(), perWindow, now), nil
 		}
 	}
+	var counter string
+	if slot != nil {
+		counter = slot.counter
+	} else {
+		counter = l.prefix + key
+	}
 	d := withDeadline(ctx, now, l.c.Timeout)
-	count, err := l.c.Counters.Add(d, l.prefix+key, 1, l.c.Window)
+	count, err := l.c.Counters.Add(d, counter, 1, l.c.Window)
 	d.stop()
 	if err != nil {
 		return Quota{Reset: retryAfter, RetryAfter: retryAfter}, fmt.Errorf("count a call: %w", err)

@@ -1,0 +1,55 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+type ctxKey struct{}
+
+func TestDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		parent, cancel := context.WithCancel(context.WithValue(t.Context(), ctxKey{}, "v"))
+		defer cancel()
+		for name, touch := range map[string]func(context.Context){
+			"nobody waits":  func(context.Context) {},
+			"somebody does": func(ctx context.Context) { ctx.Done() },
+		} {
+			d := withDeadline(parent, time.Now(), time.Second)
+			touch(d)
+			if at, ok := d.Deadline(); !ok || time.Until(at) != time.Second || d.Err() != nil || d.Value(ctxKey{}) != "v" {
+				t.Errorf("%s: got %v %t, %v", name, at, ok, d.Err())
+			}
+			child, stop := context.WithTimeout(d, time.Hour)
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if err := d.Err(); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(child.Err(), context.DeadlineExceeded) {
+				t.Errorf("%s: after it: %v, child %v", name, err, child.Err())
+			}
+			stop()
+			d.stop()
+		}
+
+		d := withDeadline(parent, time.Now(), time.Second)
+		d.Done()
+		d.stop()
+		if !errors.Is(d.Err(), context.Canceled) {
+			t.Errorf("stopped: %v", d.Err())
+		}
+
+		short, cancelShort := context.WithTimeout(parent, time.Millisecond)
+		defer cancelShort()
+		if at, _ := withDeadline(short, time.Now(), time.Second).Deadline(); time.Until(at) != time.Millisecond {
+			t.Errorf("the parent's deadline is earlier: got %v", at)
+		}
+
+		d = withDeadline(parent, time.Now(), time.Second)
+		cancel()
+		if !errors.Is(d.Err(), context.Canceled) {
+			t.Errorf("parent cancelled: %v", d.Err())
+		}
+	})
+}
