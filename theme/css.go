@@ -257,7 +257,7 @@ func (c *cssCleaner) atRule(kind blockKind, depth int) {
 	c.write(css.AtKeywordToken, "@"+cssIdent(name))
 	c.i++
 	found := len(c.list)
-	c.components(prelude, noBlock)
+	c.components(inPrelude, noBlock)
 	if !known {
 		c.list = c.list[:found] // one fault says enough about such a rule
 	}
@@ -298,7 +298,7 @@ func (c *cssCleaner) styleRule(kind blockKind, depth int) {
 		// Browsers of 2023 read such a rule as a declaration.
 		c.add(start.at, "expected a declaration, name: value; start a nested rule with &")
 	}
-	c.components(selector, kind)
+	c.components(inSelector, kind)
 	if c.tok().TokenType == css.LeftBraceToken {
 		inner := styleBlock
 		if kind == keyframes {
@@ -336,9 +336,9 @@ func (c *cssCleaner) declaration(kind blockKind) {
 	}
 	c.write(css.ColonToken, ":")
 	c.i++
-	mode := value
+	mode := inValue
 	if kind == fontFace && name == "unicode-range" {
-		mode = unicodeRange
+		mode = inUnicodeRange
 	}
 	c.components(mode, kind)
 	if c.tok().TokenType == css.LeftBraceToken {

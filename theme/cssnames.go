@@ -2,7 +2,7 @@ package theme
 
 import "strings"
 
-func names(lists ...string) map[string]bool {
+func nameSet(lists ...string) map[string]bool {
 	m := make(map[string]bool)
 	for _, list := range lists {
 		for _, name := range strings.Fields(list) {
@@ -16,7 +16,7 @@ func names(lists ...string) map[string]bool {
 // and image(), which take addresses as strings; element() and paint(); attr(),
 // which carries what a page holds into style; expression() and the filters of
 // old browsers.
-var cssFunctions = names(
+var cssFunctions = nameSet(
 	"calc min max clamp round mod rem sin cos tan asin acos atan atan2 pow sqrt hypot log exp abs sign",
 	"var env minmax fit-content repeat calc-size anchor anchor-size",
 	"rgb rgba hsl hsla hwb lab lch oklab oklch color color-mix light-dark device-cmyk contrast-color",
@@ -33,14 +33,14 @@ var cssFunctions = names(
 )
 
 // cssImageSets are the functions in which a string is an address.
-var cssImageSets = names("image-set -webkit-image-set")
+var cssImageSets = nameSet("image-set -webkit-image-set")
 
 // cssConditions are the functions that a prelude of @supports, @container and
 // @media may use, beside those of values.
-var cssConditions = names("selector font-tech font-format style scroll-state not")
+var cssConditions = nameSet("selector font-tech font-format style scroll-state not")
 
 // cssProperties that are refused: they ran script in some browser.
-var cssRefused = names("behavior -ms-behavior -moz-binding -ms-filter -o-link -o-link-source")
+var cssRefused = nameSet("behavior -ms-behavior -moz-binding -ms-filter -o-link -o-link-source")
 
 // blockKind says what may stand in a block.
 type blockKind int

@@ -11,10 +11,10 @@ import (
 type cssMode int
 
 const (
-	value        cssMode = iota
-	unicodeRange         // the value of that descriptor
-	selector             // of a style rule or a keyframe
-	prelude              // what follows an at-keyword
+	inValue        cssMode = iota
+	inUnicodeRange         // the value of that descriptor
+	inSelector             // of a style rule or a keyframe
+	inPrelude              // what follows an at-keyword
 )
 
 // cssFrame is an open bracket.
@@ -76,7 +76,7 @@ func (c *cssCleaner) opening(mode cssMode, kind blockKind, open []cssFrame) cssF
 		c.write(t.TokenType, "[")
 		return cssFrame{closer: css.RightBracketToken, name: "[", open: "[", at: t.at}
 	case css.LeftParenthesisToken:
-		if c.last == css.CustomPropertyNameToken || c.last == css.IdentToken && mode != prelude {
+		if c.last == css.CustomPropertyNameToken || c.last == css.IdentToken && mode != inPrelude {
 			c.add(t.at, "a ( is not allowed here")
 		}
 		c.write(t.TokenType, "(")
@@ -88,11 +88,11 @@ func (c *cssCleaner) opening(mode cssMode, kind blockKind, open []cssFrame) cssF
 	case lower == "url":
 		// Written with escapes: browsers read another token here.
 		c.add(t.at, "url() may not be written with escapes")
-	case mode == selector:
+	case mode == inSelector:
 		if c.last != css.ColonToken {
 			c.add(t.at, "%s() is no selector", name)
 		}
-	case mode == prelude:
+	case mode == inPrelude:
 		if !cssFunctions[lower] && !cssConditions[lower] && c.last != css.ColonToken {
 			c.add(t.at, "%s() is not allowed here", name)
 		}
@@ -138,19 +138,19 @@ func (c *cssCleaner) component(t cssToken, mode cssMode, in *cssFrame) {
 			c.add(t.at, "%q is no unit", text)
 		}
 	case css.UnicodeRangeToken:
-		if mode != unicodeRange {
+		if mode != inUnicodeRange {
 			c.add(t.at, "%q: put spaces around the +", text)
 		}
 	case css.IncludeMatchToken, css.DashMatchToken, css.PrefixMatchToken, css.SuffixMatchToken, css.SubstringMatchToken:
 		switch {
-		case in == nil || in.name != "[" || mode == value:
+		case in == nil || in.name != "[" || mode == inValue:
 			c.add(t.at, "%s is not allowed here", text)
 		case strings.EqualFold(in.attr, "value"):
 			c.add(t.at, "[value%s…] is not allowed: compare the whole value, with =", text)
 		}
 	case css.CommaToken:
 	case css.ColonToken:
-		if mode == value || mode == unicodeRange {
+		if mode == inValue || mode == inUnicodeRange {
 			c.add(t.at, "a : in a value: is a ; missing before it?")
 		}
 	case css.DelimToken:
@@ -176,10 +176,10 @@ func (c *cssCleaner) join(t cssToken) {
 
 // delims are the single characters that may stand in a run of tokens.
 var delims = map[cssMode]string{
-	value:        "+-*/!",
-	unicodeRange: "",
-	selector:     ".>+~*&|=",
-	prelude:      ".>+~*&|=</-",
+	inValue:        "+-*/!",
+	inUnicodeRange: "",
+	inSelector:     ".>+~*&|=",
+	inPrelude:      ".>+~*&|=</-",
 }
 
 func (c *cssCleaner) delim(t cssToken, mode cssMode, in *cssFrame) {
@@ -212,14 +212,14 @@ func (c *cssCleaner) stringToken(t cssToken, mode cssMode, in *cssFrame) string 
 	if in != nil && cssImageSets[in.name] {
 		return c.address(t, s)
 	}
-	if mode == selector && in == nil || mode == prelude && in == nil {
+	if mode == inSelector && in == nil || mode == inPrelude && in == nil {
 		c.add(t.at, "a string is not allowed here")
 	}
 	return cssString(s)
 }
 
 func (c *cssCleaner) urlToken(t cssToken, mode cssMode) string {
-	if mode != value {
+	if mode != inValue {
 		c.add(t.at, "url() is not allowed here")
 		return ""
 	}
@@ -242,6 +242,8 @@ func (c *cssCleaner) urlToken(t cssToken, mode cssMode) string {
 	return c.address(t, cssDecode(ref))
 }
 
+const notOwn = "is not one of the client's own files"
+
 // address writes the url() that stands for an address of the source.
 func (c *cssCleaner) address(t cssToken, ref string) string {
 	if c.resolve != nil {
@@ -249,7 +251,7 @@ func (c *cssCleaner) address(t cssToken, ref string) string {
 			return "url(" + cssString(u) + ")"
 		}
 	}
-	c.add(t.at, "%q is not one of the client's own files", shorten(ref))
+	c.add(t.at, "%q "+notOwn, shorten(ref))
 	return ""
 }
 
