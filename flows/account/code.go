@@ -2,7 +2,13 @@ package account
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"math/big"
+	"strings"
 
+	"github.com/connectid-kit/connectid/flows/message"
 	"github.com/connectid-kit/connectid/store"
 )
 
@@ -28,7 +34,138 @@ type CodeRequest struct {
 // can make an account), a blocked account gets a message without one.
 //
 // Errors: [ErrCredentialPremium], a [LimitedError], [ErrUndeliverable].
-func (s *Service) SendCode(ctx context.Context, r CodeRequest) error { panic("unwritten") }
+func (s *Service) SendCode(ctx context.Context, r CodeRequest) error {
+	if err := checkBinding(r.Credential, r.Purpose, r.Origin); err != nil {
+		return err
+	}
+	if err := r.Credential.Reachable(); err != nil {
+		return err
+	}
+	user, verified, err := s.find(ctx, r.Credential)
+	if err != nil {
+		return err
+	}
+	spent, err := s.spend(ctx, s.sends(r.Client, r.Credential, user, r.Origin)...)
+	if err != nil {
+		return s.limited(ctx, err, user, r.Client, r.Credential)
+	}
+	to := r.Credential
+	if verified { // the owner's spelling: not all hosts ignore case
+		to = ownSpelling(user, to)
+	}
+	code := newCode()
+	letter := message.Letter{Kind: letterOf(r.Purpose), Lang: r.Lang, Client: r.Client, Code: code, Valid: s.life.Code}
+	mac := code
+	if user.Blocked {
+		mac = rand.Text() // nothing that anybody can type
+		letter.Kind, letter.Code = message.Blocked, ""
+	}
+	key := s.codeKey(s.keys.ID(), r.Client, r.Credential, r.Purpose, r.Origin)
+	at := now()
+	err = s.store.PutOneTimeCode(ctx, store.OneTimeCode{
+		Key: key, MAC: s.codeMAC(s.keys.ID(), key, mac),
+		Kind: r.Credential.Kind, Identity: r.Credential.Identity,
+		ClientID: r.Client.ID, Purpose: r.Purpose,
+		CreatedAt: at, ExpiresAt: at.Add(s.life.Code),
+	})
+	if err != nil {
+		spent.giveBack(ctx)
+		return fmt.Errorf("put code: %w", err)
+	}
+	if err := s.send(ctx, letter, to); err != nil {
+		spent.giveBack(ctx)
+		s.notify(ctx, Notice{Kind: NoticeSendFailed, UserID: user.ID, ClientID: r.Client.ID, Err: err}.about(to))
+		return fmt.Errorf("%w: %w", ErrUndeliverable, err)
+	}
+	s.notify(ctx, Notice{Kind: NoticeCodeSent, UserID: user.ID, ClientID: r.Client.ID}.about(to))
+	return nil
+}
+
+// checkBinding refuses a code that would not be bound to all that it has to be.
+func checkBinding(c Credential, purpose string, o Origin) error {
+	if c.IsZero() || purpose == "" || o.Browser.IsZero() {
+		return errors.New("account: a code needs a credential, a purpose and a browser")
+	}
+	return nil
+}
+
+func letterOf(purpose string) message.Kind {
+	switch purpose {
+	case PurposeRegister:
+		return message.RegisterCode
+	case PurposeReset:
+		return message.ResetCode
+	}
+	return message.LoginCode
+}
+
+// newCode returns six digits, each code as likely as any other.
+func newCode() string {
+	n, err := rand.Int(rand.Reader, big.NewInt(1_000_000))
+	if err != nil {
+		panic(err) // crypto/rand does not fail
+	}
+	return fmt.Sprintf("%06d", n.Int64())
+}
+
+func (s *Service) codeKey(keyID string, client store.Client, c Credential, purpose string, o Origin) store.Digest {
+	d, _ := s.keys.MACWith(keyID, "code key", o.Browser.String(), purpose, string(c.Kind), c.Identity, client.ID)
+	return d
+}
+
+func (s *Service) codeMAC(keyID string, key store.Digest, code string) store.Digest {
+	d, _ := s.keys.MACWith(keyID, "code", key.String(), code)
+	return d
+}
+
+// ownSpelling returns the credential as the user has it.
+func ownSpelling(u store.User, c Credential) Credential {
+	for _, own := range u.Credentials {
+		if own.Kind == c.Kind && own.Identity == c.Identity {
+			mine := Credential{Kind: own.Kind, Identity: own.Identity, Spelling: own.Spelling}
+			if _, err := mine.address(); err == nil {
+				return mine
+			}
+		}
+	}
+	return c
+}
+
+// send writes the letter to the credential and hands it over. The error names
+// neither the recipient nor the code.
+func (s *Service) send(ctx context.Context, l message.Letter, c Credential) error {
+	to, err := c.address()
+	if err != nil {
+		return err
+	}
+	l.To, l.Channel = to, message.Email
+	if c.Kind == store.Phone {
+		l.Channel = message.SMS
+	}
+	m, err := s.composer.Compose(l)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.sendTimeout)
+	defer cancel()
+	if err := s.sender.Send(ctx, m); err != nil {
+		// A provider's error may quote what it was given.
+		hide := strings.NewReplacer(pairs(to, c.Masked(), c.Spelling, c.Masked(), l.Code, "••••••")...)
+		return errors.New(hide.Replace(err.Error()))
+	}
+	return nil
+}
+
+// pairs drops the pairs whose first half is empty: a Replacer would match them everywhere.
+func pairs(oldNew ...string) []string {
+	var out []string
+	for i := 0; i+1 < len(oldNew); i += 2 {
+		if oldNew[i] != "" {
+			out = append(out, oldNew[i], oldNew[i+1])
+		}
+	}
+	return out
+}
 
 // CodeAttempt is somebody's try to use a code.
 type CodeAttempt struct {
@@ -55,4 +192,71 @@ type Proof struct {
 // if the account has another verified credential, it loses this one (Exists is
 // false); otherwise the account is handed over, and its old password, sessions,
 // remember-me series and grants end.
-func (s *Service) VerifyCode(ctx context.Context, a CodeAttempt) (Proof, error) { panic("unwritten") }
+func (s *Service) VerifyCode(ctx context.Context, a CodeAttempt) (Proof, error) {
+	if err := checkBinding(a.Credential, a.Purpose, a.Origin); err != nil {
+		return Proof{}, err
+	}
+	code, ok := typedCode(a.Code)
+	if !ok {
+		return Proof{}, ErrWrong // no guess: it can be nobody's code
+	}
+	user, _, err := s.find(ctx, a.Credential)
+	if err != nil {
+		return Proof{}, err
+	}
+	spent, err := s.spend(ctx, s.guesses(a.Credential, user, a.Origin,
+		charge{limit: LimitCodeAccount, budget: s.limits.CodesPerAccount},
+		charge{limit: LimitCodeDevice, budget: s.limits.CodesPerDevice})...)
+	if err != nil {
+		return Proof{}, s.limited(ctx, err, user, a.Client, a.Credential)
+	}
+	if spent.hidden != nil {
+		code = rand.Text() // the same work, without a chance
+	}
+	wrong := Notice{Kind: NoticeCodeWrong, UserID: user.ID, ClientID: a.Client.ID}.about(a.Credential)
+	switch err := s.takeCode(ctx, a, code); {
+	case errors.Is(err, store.ErrMismatch):
+		if spent.hidden != nil {
+			wrong.Kind, wrong.Limit = NoticeLimited, spent.hidden.Limit
+		}
+		s.notify(ctx, wrong)
+		return Proof{}, ErrWrong
+	case errors.Is(err, store.ErrNotFound): // nothing that could be guessed
+		spent.giveBack(ctx)
+		return Proof{}, ErrExpired
+	case err != nil: // whether it was wrong is not known: it stays counted
+		return Proof{}, fmt.Errorf("take code: %w", err)
+	}
+	if user.Blocked {
+		s.notify(ctx, wrong)
+		return Proof{}, ErrWrong
+	}
+	spent.giveBack(ctx)
+	return s.claim(ctx, user, a.Credential)
+}
+
+// typedCode returns the six digits that somebody typed, without white space.
+func typedCode(s string) (string, bool) {
+	if len(s) > 64 {
+		return "", false
+	}
+	s = strings.Join(strings.Fields(s), "")
+	return s, len(s) == 6 && strings.Trim(s, "0123456789") == ""
+}
+
+// takeCode takes the code under the newest key that there is one for.
+func (s *Service) takeCode(ctx context.Context, a CodeAttempt, code string) error {
+	var err error
+	for _, id := range s.keys.IDs() {
+		key := s.codeKey(id, a.Client, a.Credential, a.Purpose, a.Origin)
+		var c store.OneTimeCode
+		c, err = s.store.TakeOneTimeCode(ctx, key, s.codeMAC(id, key, code))
+		if err == nil && !c.ExpiresAt.After(now()) { // a backend may be late
+			return store.ErrNotFound
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
+	return err
+}

@@ -28,7 +28,6 @@ var (
 	// ErrUndeliverable says that a code could not be handed over for delivery.
 	ErrUndeliverable = errors.New("account: message not sent")
 
-
 	// ErrTheft says that an old token of a remember-me series was presented:
 	// somebody has copied the cookie. The series has been ended.
 	ErrTheft = errors.New("account: remember-me token used by somebody else")

@@ -2,6 +2,11 @@ package account
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
 
 	"github.com/connectid-kit/connectid/store"
 )
@@ -11,6 +16,15 @@ import (
 type Handles struct {
 	Session string
 	Check   string // of the narrow cookie for embedded login checks
+}
+
+// handleLen is the length of a handle: 32 bytes in base64url.
+const handleLen = 43
+
+func newHandle() string {
+	var b [32]byte
+	rand.Read(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
 // The methods of a session.
@@ -34,27 +48,95 @@ type SessionStart struct {
 // replaces in the same step. [ErrUserGone] when the user has been blocked or
 // deleted meanwhile.
 func (s *Service) StartSession(ctx context.Context, st SessionStart) (Handles, store.Session, error) {
-	panic("unwritten")
+	h := Handles{Session: newHandle(), Check: newHandle()}
+	at := now()
+	sess := store.Session{
+		Handle: store.DigestOf(h.Session), Check: store.DigestOf(h.Check),
+		UserID: st.UserID, ClientID: st.ClientID, Method: st.Method, Agent: st.Agent,
+		CreatedAt: at, UsedAt: at,
+		IdleAt:    at.Add(s.life.SessionIdle + s.life.SessionTouch),
+		ExpiresAt: at.Add(s.life.SessionMax),
+	}
+	if st.Fresh {
+		sess.FreshAt = at
+	}
+	var err error
+	if st.Replace.IsZero() {
+		err = s.store.CreateSession(ctx, sess)
+	} else {
+		err = s.store.ReplaceSession(ctx, st.Replace, sess)
+	}
+	if err != nil {
+		return Handles{}, store.Session{}, fmt.Errorf("start session: %w", err)
+	}
+	// Looked up after the session is stored: whoever blocks the user from here
+	// on finds the session to end.
+	if _, err := s.User(ctx, st.UserID); err != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		return Handles{}, store.Session{}, errors.Join(err, s.store.EndSession(ctx, sess.Handle))
+	}
+	return h, sess, nil
 }
 
 // Session returns the live session of a cookie, or [store.ErrNotFound]. It is
 // one hash and one look-up.
 func (s *Service) Session(ctx context.Context, handle string) (store.Session, error) {
-	panic("unwritten")
+	if len(handle) != handleLen {
+		return store.Session{}, store.ErrNotFound
+	}
+	sess, err := s.store.Session(ctx, store.DigestOf(handle))
+	return live(sess, err)
 }
 
 // CheckSession returns the live session of a check cookie, or [store.ErrNotFound].
 func (s *Service) CheckSession(ctx context.Context, check string) (store.Session, error) {
-	panic("unwritten")
+	if len(check) != handleLen {
+		return store.Session{}, store.ErrNotFound
+	}
+	sess, err := s.store.SessionByCheck(ctx, store.DigestOf(check))
+	return live(sess, err)
+}
+
+// live checks expiry by the kit's own clock: a backend may be late.
+func live(sess store.Session, err error) (store.Session, error) {
+	if err != nil {
+		return store.Session{}, err
+	}
+	if t := time.Now(); !t.Before(sess.IdleAt) || !t.Before(sess.ExpiresAt) {
+		return store.Session{}, store.ErrNotFound
+	}
+	return sess, nil
 }
 
 // Touch extends the session, at most once a minute: it ends 20 to 21 minutes
 // after its last use, never earlier. It updates sess. [store.ErrNotFound] when
 // the session has ended meanwhile.
-func (s *Service) Touch(ctx context.Context, sess *store.Session) error { panic("unwritten") }
+func (s *Service) Touch(ctx context.Context, sess *store.Session) error {
+	at := now()
+	if at.Sub(sess.UsedAt) < s.life.SessionTouch {
+		return nil
+	}
+	idle := at.Add(s.life.SessionIdle + s.life.SessionTouch)
+	if err := s.store.TouchSession(ctx, sess.Handle, at, idle); err != nil {
+		return fmt.Errorf("touch session: %w", err)
+	}
+	sess.UsedAt, sess.IdleAt = at, idle
+	return nil
+}
 
 // EndSession ends the session; no error when there is none.
-func (s *Service) EndSession(ctx context.Context, handle store.Digest) error { panic("unwritten") }
+func (s *Service) EndSession(ctx context.Context, handle store.Digest) error {
+	if handle.IsZero() {
+		return nil
+	}
+	if err := s.store.EndSession(ctx, handle); err != nil {
+		return fmt.Errorf("end session: %w", err)
+	}
+	return nil
+}
 
 // IsFresh reports whether the user has proven who she is in the last 5 minutes.
-func (s *Service) IsFresh(sess store.Session) bool { panic("unwritten") }
+func (s *Service) IsFresh(sess store.Session) bool {
+	return !sess.FreshAt.IsZero() && time.Since(sess.FreshAt) < s.life.Fresh
+}

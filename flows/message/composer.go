@@ -1,8 +1,18 @@
 package message
 
 import (
+	"bytes"
+	"crypto/rand"
+	_ "embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/url"
+	"strings"
 	"time"
+	"unicode/utf8"
 
+	"github.com/connectid-kit/connectid/internal/texts"
 	"github.com/connectid-kit/connectid/store"
 )
 
@@ -33,13 +43,210 @@ type Letter struct {
 	Client  store.Client
 	Code    string        // six digits; for the kinds that bring a code
 	Valid   time.Duration // how long the code can be used
-	Link    string        // an absolute URL of the login server; optional
+	Link    string        // where a password is changed, an absolute URL; optional
 }
 
 // NewComposer returns a composer, or an error that names every fault of the
 // configuration.
-func NewComposer(c ComposerConfig) (*Composer, error) { panic("unwritten") }
+func NewComposer(c ComposerConfig) (*Composer, error) {
+	u, err := url.Parse(c.BaseURL)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" {
+		return nil, fmt.Errorf("message: bad BaseURL %q: want the absolute address of the login server", c.BaseURL)
+	}
+	if strings.ContainsFunc(u.Hostname(), func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, fmt.Errorf("message: bad BaseURL %q: want an ASCII host", c.BaseURL)
+	}
+	if c.LogoURL == nil {
+		c.LogoURL = func(string) string { return "" }
+	}
+	return &Composer{host: u.Hostname(), logoURL: c.LogoURL}, nil
+}
 
 // Compose writes the message with a new ID. It fails with an error matching
-// [ErrUnsafe] when To is not one recipient of the channel.
-func (c *Composer) Compose(l Letter) (Message, error) { panic("unwritten") }
+// [ErrUnsafe] when To is not one recipient of the channel, and with another when
+// the letter is no whole one of its kind.
+func (c *Composer) Compose(l Letter) (Message, error) {
+	lang := texts.Match(l.Lang, l.Client.Language)
+	m := Message{
+		ID: rand.Text(), Channel: l.Channel, Kind: l.Kind, To: l.To,
+		Lang: lang, ClientID: l.Client.ID, Code: l.Code, Link: l.Link,
+	}
+	if err := l.check(); err != nil {
+		return Message{}, err
+	}
+	if l.Channel == SMS {
+		m.Text = c.sms(l, lang)
+	} else {
+		mail := c.mail(l, lang)
+		m.Subject, m.Text = mail.Subject, mail.text()
+		var b bytes.Buffer
+		if err := mailTemplate.Execute(&b, mail); err != nil {
+			return Message{}, fmt.Errorf("message: %w", err)
+		}
+		m.HTML = b.String()
+	}
+	if err := m.Check(); err != nil {
+		return Message{}, err
+	}
+	return m, nil
+}
+
+func (l Letter) check() error {
+	var errs []error
+	switch l.Kind {
+	case LoginCode, RegisterCode, ResetCode:
+		if len(l.Code) != 6 || strings.Trim(l.Code, "0123456789") != "" {
+			errs = append(errs, errors.New("message: want a code of six digits"))
+		}
+	case Blocked, PasswordChanged:
+		if l.Code != "" {
+			errs = append(errs, fmt.Errorf("message: %s brings no code", l.Kind))
+		}
+	default:
+		errs = append(errs, fmt.Errorf("message: unknown kind %q", l.Kind))
+	}
+	if u, err := url.Parse(l.Link); l.Link != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "") {
+		errs = append(errs, fmt.Errorf("%w: Link is not an absolute address", ErrUnsafe))
+	}
+	return errors.Join(errs...)
+}
+
+// mail is what both forms of a mail show.
+type mail struct {
+	Lang    string
+	Subject string
+	Name    string // of the client
+	Logo    string
+	Intro   string
+	Code    string
+	Notes   []string
+	Link    string
+	Button  string
+	Care    string
+}
+
+//go:embed mail.html
+var mailHTML string
+
+var mailTemplate = template.Must(template.New("mail").Parse(mailHTML))
+
+func (c *Composer) mail(l Letter, lang string) mail {
+	m := mail{Lang: lang, Name: clientName(l.Client), Logo: c.logo(l.Client.ID), Code: l.Code, Care: care(l.Client, lang)}
+	switch l.Kind {
+	case Blocked:
+		m.Subject = texts.Get(lang, "mail.blocked.subject", m.Name)
+		m.Intro = texts.Get(lang, "mail.blocked.intro", m.Name)
+		m.Notes = []string{texts.Get(lang, "mail.blocked.ignore")}
+	case PasswordChanged:
+		m.Subject = texts.Get(lang, "mail.changed.subject", m.Name)
+		m.Intro = texts.Get(lang, "mail.changed.intro", m.Name)
+		m.Notes = []string{texts.Get(lang, "mail.changed.notYou")}
+		if l.Link != "" {
+			m.Link, m.Button = l.Link, texts.Get(lang, "mail.changed.button")
+		}
+	default:
+		m.Subject = texts.Get(lang, "mail.code.subject", m.Name)
+		m.Intro = texts.Get(lang, introOf[l.Kind], m.Name)
+		m.Notes = []string{
+			texts.Get(lang, "verification.validity", minutes(l.Valid)),
+			texts.Get(lang, "mail.code.secret"),
+			texts.Get(lang, "mail.code.ignore"),
+		}
+	}
+	return m
+}
+
+var introOf = map[Kind]texts.ID{
+	LoginCode:    "mail.code.intro.login",
+	RegisterCode: "mail.code.intro.register",
+	ResetCode:    "mail.code.intro.reset",
+}
+
+// text returns the plain form.
+func (m mail) text() string {
+	parts := []string{m.Intro}
+	if m.Code != "" {
+		parts = append(parts, "    "+m.Code)
+	}
+	parts = append(parts, strings.Join(m.Notes, "\n"))
+	if m.Link != "" {
+		parts = append(parts, m.Button+":\n"+m.Link)
+	}
+	last := "-- \n" + m.Name
+	if m.Care != "" {
+		last += "\n" + m.Care
+	}
+	return strings.Join(append(parts, last), "\n\n") + "\n"
+}
+
+func (c *Composer) sms(l Letter, lang string) string {
+	name := clientName(l.Client)
+	switch l.Kind {
+	case Blocked:
+		return join(texts.Get(lang, "sms.blocked", name), care(l.Client, lang))
+	case PasswordChanged:
+		return join(texts.Get(lang, "sms.changed", name), texts.Get(lang, "mail.changed.notYou"), l.Link)
+	}
+	// The last line lets a browser fill in the code on this host and no other
+	// (WICG, "Origin-bound one-time codes delivered via SMS").
+	return texts.Get(lang, "sms.code", minutes(l.Valid), l.Code, name) + "\n\n@" + c.host + " #" + l.Code
+}
+
+func join(parts ...string) string {
+	var out []string
+	for _, p := range parts {
+		if p != "" {
+			out = append(out, p)
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+func minutes(d time.Duration) int { return max(1, int(d/time.Minute)) }
+
+// logo returns the URL of the client's logo if a mail may show it.
+func (c *Composer) logo(clientID string) string {
+	raw := c.logoURL(clientID)
+	u, err := url.Parse(raw)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return ""
+	}
+	return raw
+}
+
+// maxName bounds the client's name in subjects and SMS, in code points.
+const maxName = 40
+
+// clientName returns the name of the client as one short line. It comes from
+// configuration, and can still neither start a header nor a second message.
+func clientName(c store.Client) string {
+	name := oneLine(c.Name, maxName)
+	if name == "" {
+		name = oneLine(c.ID, maxName)
+	}
+	return name
+}
+
+// care returns how to reach the client's customer care, or "".
+func care(c store.Client, lang string) string {
+	var ways []string
+	for _, w := range []string{oneLine(c.CustomerCarePhone, maxName), oneLine(c.CustomerCareEmail, 254)} {
+		if w != "" {
+			ways = append(ways, w)
+		}
+	}
+	if len(ways) == 0 {
+		return ""
+	}
+	return texts.Get(lang, "mail.care", strings.Join(ways, ", "))
+}
+
+// oneLine returns s without anything that breaks a line, cut to most code points.
+func oneLine(s string, most int) string {
+	s = strings.ToValidUTF8(s, "")
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || breaksLine(r) }), " ")
+	if utf8.RuneCountInString(s) <= most {
+		return s
+	}
+	return strings.TrimSpace(string([]rune(s)[:most-1])) + "…"
+}

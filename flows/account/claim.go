@@ -1,0 +1,145 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/connectid-kit/connectid/store"
+)
+
+// maxSwaps bounds how often a change of a record is tried again after somebody
+// else's change. So many in a row are no coincidence but a fault.
+const maxSwaps = 100
+
+// change applies edit to the user until nobody else has changed it meanwhile.
+// edit returns false when there is nothing to write. It starts from u, and
+// reads the user anew after a conflict; [ErrUserGone] when there is none.
+func (s *Service) change(ctx context.Context, u store.User, edit func(*store.User) bool) (store.User, error) {
+	for range maxSwaps {
+		u.Credentials = slices.Clone(u.Credentials)
+		if !edit(&u) {
+			return u, nil
+		}
+		u.UpdatedAt = now()
+		err := s.store.UpdateUser(ctx, u)
+		switch {
+		case err == nil:
+			u.Version++
+			return u, nil
+		case errors.Is(err, store.ErrNotFound):
+			return store.User{}, ErrUserGone
+		case !errors.Is(err, store.ErrConflict):
+			return store.User{}, fmt.Errorf("update user: %w", err)
+		}
+		if u, err = s.store.User(ctx, u.ID); errors.Is(err, store.ErrNotFound) {
+			return store.User{}, ErrUserGone
+		} else if err != nil {
+			return store.User{}, fmt.Errorf("read user: %w", err)
+		}
+	}
+	return store.User{}, fmt.Errorf("update user: %w again and again", store.ErrConflict)
+}
+
+func indexOf(u store.User, c Credential) int {
+	return slices.IndexFunc(u.Credentials, func(own store.Credential) bool {
+		return own.Kind == c.Kind && own.Identity == c.Identity
+	})
+}
+
+// claim gives the credential to whom has just proven to own it: the user, if it
+// is verified there, or whoever may have been registered with it.
+func (s *Service) claim(ctx context.Context, u store.User, c Credential) (Proof, error) {
+	p := Proof{Credential: c}
+	if u.ID == "" {
+		return p, nil
+	}
+	u, err := s.change(ctx, u, func(u *store.User) bool {
+		i := indexOf(*u, c)
+		switch {
+		case i < 0 || u.Blocked:
+			return false
+		case !u.Credentials[i].VerifiedAt.IsZero():
+			u.Credentials[i].VerifiedAt = now()
+		case hasOther(*u, i): // somebody's account that names a foreign address
+			u.Credentials = slices.Delete(u.Credentials, i, i+1)
+		default: // an account that nobody has confirmed yet
+			u.PasswordHash = ""
+		}
+		return true
+	})
+	i := indexOf(u, c)
+	switch {
+	case errors.Is(err, ErrUserGone):
+		return p, nil
+	case err != nil:
+		return Proof{}, err
+	case u.Blocked:
+		return Proof{}, ErrWrong
+	case i < 0:
+		s.notify(ctx, Notice{Kind: NoticeTakeover, UserID: u.ID}.about(c))
+		return p, nil
+	case u.Credentials[i].VerifiedAt.IsZero():
+		// It stays unverified, and with it the account closed, until all that
+		// the first holder may have had is ended: a failure here is made good
+		// by the next code.
+		if err := s.endAll(ctx, u, store.Digest{}, false); err != nil {
+			return Proof{}, err
+		}
+		u, err = s.change(ctx, u, func(u *store.User) bool {
+			i := indexOf(*u, c)
+			if i < 0 || u.Blocked {
+				return false
+			}
+			u.PasswordHash = ""
+			u.Credentials[i].VerifiedAt, u.Credentials[i].Spelling = now(), c.Spelling
+			return true
+		})
+		switch {
+		case errors.Is(err, ErrUserGone):
+			return p, nil
+		case err != nil:
+			return Proof{}, err
+		case !s.Owns(u, c): // blocked, or another's, meanwhile
+			return Proof{}, ErrWrong
+		}
+		s.notify(ctx, Notice{Kind: NoticeTakeover, UserID: u.ID}.about(c))
+	}
+	p.User, p.Exists = u, true
+	return p, nil
+}
+
+// hasOther reports whether the user has a verified credential beside the i-th.
+func hasOther(u store.User, i int) bool {
+	for j, c := range u.Credentials {
+		if j != i && !c.VerifiedAt.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
+// endAll ends what lets somebody act as the user without asking again: series,
+// grants, open codes, and sessions but the one to keep. It tries all of it, and
+// reports what could not be ended.
+func (s *Service) endAll(ctx context.Context, u store.User, keep store.Digest, keepAll bool) error {
+	var errs []error
+	fail := func(what string, err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("end %s: %w", what, err))
+		}
+	}
+	_, err := s.store.EndUserSeries(ctx, u.ID) // before the sessions, which they could make anew
+	fail("series", err)
+	_, err = s.store.RevokeUserGrants(ctx, u.ID, now().Add(s.life.GrantTombstone))
+	fail("grants", err)
+	for _, c := range u.Credentials {
+		fail("codes", s.store.DropOneTimeCodes(ctx, c.Kind, c.Identity))
+	}
+	if !keepAll {
+		_, err = s.store.EndUserSessions(ctx, u.ID, keep)
+		fail("sessions", err)
+	}
+	return errors.Join(errs...)
+}
