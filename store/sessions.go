@@ -39,7 +39,8 @@ type Sessions interface {
 	// one step; ErrNotFound when it is not. A touch never moves either time back.
 	TouchSession(ctx context.Context, handle Digest, usedAt, idleAt time.Time) error
 	// ReplaceSession ends the session old, if there is one, and inserts s, in
-	// one step. ErrConflict when s.Handle or s.Check is taken; then old lives on.
+	// one step. ErrConflict when s.Handle or s.Check is taken, also by old
+	// itself; then old lives on.
 	ReplaceSession(ctx context.Context, old Digest, s Session) error
 	// EndSession ends the session; no error when there is none.
 	EndSession(ctx context.Context, handle Digest) error

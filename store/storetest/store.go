@@ -1,0 +1,192 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/connectid-kit/connectid/store"
+)
+
+var storeRules = []rule[store.Store]{
+	{"roles do not mix", "Each contract is one role.", func(c *recorder, s store.Store) {
+		d := fresh[store.Session]().Handle
+		client, user := fresh[store.Client](), fresh[store.User]()
+		session, series := fresh[store.Session](), fresh[store.Series]()
+		once, run := fresh[store.OneTimeCode](), fresh[store.Run]()
+		code, token := fresh[store.AuthorizationCode](), fresh[store.AccessToken]()
+		grant := fresh[store.Grant]()
+		client.ID, user.ID, series.ID, run.ID, grant.ID = "x", "x", "x", "x", "x"
+		session.Handle, session.Check, once.Key, code.Hash, token.Hash = d, d, d, d, d
+		token.GrantID = "x"
+		c.ok(s.PutClient(c.ctx, client), "PutClient")
+		c.ok(s.CreateUser(c.ctx, user), "CreateUser")
+		c.ok(s.CreateSession(c.ctx, session), "CreateSession")
+		c.ok(s.CreateSeries(c.ctx, series), "CreateSeries")
+		c.ok(s.PutOneTimeCode(c.ctx, once), "PutOneTimeCode")
+		c.ok(s.InsertRun(c.ctx, run), "InsertRun")
+		c.ok(s.PutCode(c.ctx, code), "PutCode")
+		c.ok(s.CreateGrant(c.ctx, grant, token), "CreateGrant")
+		c.adds(s, "x", 1, time.Hour, 1, time.Time{})
+
+		c.ok(s.DeleteClient(c.ctx, "x"), "DeleteClient")
+		c.ok(s.DeleteUser(c.ctx, "x"), "DeleteUser")
+		returns(c, "Session", session)(s.Session(c.ctx, d))
+		returns(c, "SessionByCheck", session)(s.SessionByCheck(c.ctx, d))
+		c.ok(s.EndSession(c.ctx, d), "EndSession")
+		returns(c, "Series", inVersion(series, 1))(s.Series(c.ctx, "x"))
+		c.ok(s.EndSeries(c.ctx, "x"), "EndSeries")
+		returns(c, "Run", savedRun(run, 1))(s.Run(c.ctx, "x"))
+		returns(c, "TakeOneTimeCode", once)(s.TakeOneTimeCode(c.ctx, d, once.MAC))
+		returns(c, "TakeCode", code)(s.TakeCode(c.ctx, d, code.ClientID))
+		returns(c, "AccessToken", token)(s.AccessToken(c.ctx, d))
+		returns(c, "Grant", saved(grant, 1))(s.Grant(c.ctx, "x"))
+	}},
+	{"a write that is cut off is whole or nothing", saysContext, func(c *recorder, s store.Store) {
+		c.rounds(func(int) {
+			ctx, cancel := context.WithCancel(c.ctx)
+			old, next := fresh[store.Session](), fresh[store.Session]()
+			g, t := pair()
+			user := fresh[store.User]()
+			c.ok(s.CreateSession(c.ctx, old), "CreateSession")
+			var wg sync.WaitGroup
+			wg.Go(func() { c.cutOff("ReplaceSession", s.ReplaceSession(ctx, old.Handle, next)) })
+			wg.Go(func() { c.cutOff("CreateGrant", s.CreateGrant(ctx, g, t)) })
+			wg.Go(func() { c.cutOff("CreateUser", s.CreateUser(ctx, user)) })
+			time.AfterFunc(time.Duration(rand.IntN(300))*time.Microsecond, cancel)
+			wg.Wait()
+			cancel()
+			_, oldErr := s.Session(c.ctx, old.Handle)
+			_, nextErr := s.Session(c.ctx, next.Handle)
+			if (oldErr == nil) == (nextErr == nil) {
+				c.errorf("ReplaceSession left the old session with %v and the next with %v", oldErr, nextErr)
+			}
+			_, grantErr := s.Grant(c.ctx, g.ID)
+			_, tokenErr := s.AccessToken(c.ctx, t.Hash)
+			if (grantErr == nil) != (tokenErr == nil) {
+				c.errorf("CreateGrant left the grant with %v and the token with %v", grantErr, tokenErr)
+			}
+			_, idErr := s.User(c.ctx, user.ID)
+			for _, cred := range user.Credentials {
+				if _, err := s.UserByCredential(c.ctx, cred.Kind, cred.Identity); (idErr == nil) != (err == nil) {
+					c.errorf("CreateUser left the user with %v and a credential with %v", idErr, err)
+				}
+			}
+		})
+	}},
+	{"a sweep removes what has expired, a batch at a time", "Sweep removes at most limit expired records (of all kinds together) and returns how many it removed; fewer than limit means that nothing expired is left.", sweeps},
+	{"a sweep is in nobody's way", "Sweep … holds no lock for longer than a short batch needs.", func(c *recorder, s store.Store) {
+		sweeper, ok := s.(store.Sweeper)
+		if !ok {
+			return
+		}
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				for range 25 {
+					r := fresh[store.Session]()
+					c.noError(s.CreateSession(c.ctx, r), "CreateSession during a sweep")
+					if i%2 == 0 {
+						_, err := sweeper.Sweep(c.ctx, time.Now(), 100)
+						c.noError(err, "Sweep")
+					}
+					returns(c, "Session during a sweep", r)(s.Session(c.ctx, r.Handle))
+				}
+			})
+		}
+		wg.Wait()
+	}},
+	{"a store that is there answers a ping", "Ping returns nil when a write would be likely to succeed.", func(c *recorder, s store.Store) {
+		pinger, ok := s.(store.Pinger)
+		if !ok {
+			return
+		}
+		c.ok(pinger.Ping(c.ctx), "Ping")
+		contexts, stop := ended(c.ctx)
+		defer stop()
+		for want, ctx := range contexts {
+			c.is(pinger.Ping(ctx), want, "Ping")
+		}
+	}},
+}
+
+// cutOff complains of any error but that of the context.
+func (c *recorder) cutOff(what string, err error) {
+	if err != nil && !errors.Is(err, context.Canceled) {
+		c.errorf("%s, cut off: %v, want %v", what, err, context.Canceled)
+	}
+}
+
+// noError is ok for other goroutines than the case's own.
+func (c *recorder) noError(err error, what string) {
+	if err != nil {
+		c.errorf("%s: %v, want no error", what, err)
+	}
+}
+
+// sweeps fills every table, and sweeps with a clock that is two hours ahead.
+func sweeps(c *recorder, s store.Store) {
+	sweeper, ok := s.(store.Sweeper)
+	if !ok {
+		return
+	}
+	const each = 20
+	client, user := fresh[store.Client](), fresh[store.User]()
+	c.ok(s.PutClient(c.ctx, client), "PutClient")
+	c.ok(s.CreateUser(c.ctx, user), "CreateUser")
+	kept := fresh[store.Session]()
+	kept.IdleAt, kept.ExpiresAt = future().Add(24*time.Hour), future().Add(24*time.Hour)
+	c.ok(s.CreateSession(c.ctx, kept), "CreateSession")
+	want := 0
+	var grant store.Grant
+	for i := range each {
+		c.ok(s.CreateSession(c.ctx, fresh[store.Session]()), "CreateSession")
+		c.ok(s.CreateSeries(c.ctx, fresh[store.Series]()), "CreateSeries")
+		c.ok(s.PutOneTimeCode(c.ctx, fresh[store.OneTimeCode]()), "PutOneTimeCode")
+		c.ok(s.InsertRun(c.ctx, fresh[store.Run]()), "InsertRun")
+		c.ok(s.PutCode(c.ctx, fresh[store.AuthorizationCode]()), "PutCode")
+		grant, _ = c.granted(s) // two records
+		c.ok(s.RevokeGrant(c.ctx, fmt.Sprint("revoked ", i), future()), "RevokeGrant")
+		_, err := s.Add(c.ctx, fmt.Sprint("counter ", i), 1, time.Hour)
+		c.ok(err, "Add")
+		want += 9
+	}
+	if n, err := sweeper.Sweep(c.ctx, time.Now(), 1000); n != 0 || err != nil {
+		c.errorf("Sweep with nothing expired = %d, %v, want 0", n, err)
+	}
+	contexts, stop := ended(c.ctx)
+	defer stop()
+	later := time.Now().Add(3 * time.Hour)
+	for wantErr, ctx := range contexts {
+		n, err := sweeper.Sweep(ctx, later, 1)
+		c.is(err, wantErr, "Sweep")
+		want -= n
+	}
+	const limit = 7
+	for {
+		n, err := sweeper.Sweep(c.ctx, later, limit)
+		c.ok(err, "Sweep")
+		if n > limit {
+			c.errorf("Sweep(%d) = %d", limit, n)
+		}
+		if want -= n; n < limit {
+			break
+		}
+	}
+	if want != 0 {
+		c.errorf("Sweep stopped with %d expired records too many (negative: too few)", want)
+	}
+	if n, err := sweeper.Sweep(c.ctx, later, 1000); n != 0 || err != nil {
+		c.errorf("Sweep after the last = %d, %v, want 0: fewer than limit was not the end", n, err)
+	}
+	// By the clock these would be live: they are not just hidden, they are gone.
+	fails[store.Grant](c, "Grant that was swept", store.ErrNotFound)(s.Grant(c.ctx, grant.ID))
+	fails[store.Grant](c, "Grant whose tombstone was swept", store.ErrNotFound)(s.Grant(c.ctx, "revoked 0"))
+	c.adds(s, "counter 0", 1, time.Hour, 1, time.Time{})
+	returns(c, "Session that lives longer", kept)(s.Session(c.ctx, kept.Handle))
+	returns(c, "Client", client)(s.Client(c.ctx, client.ID))
+	returns(c, "User", stored(user, 1))(s.User(c.ctx, user.ID))
+}

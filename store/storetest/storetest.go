@@ -1,0 +1,200 @@
+// Package storetest checks that a backend keeps the contracts of package store.
+//
+// A backend's own tests need one call:
+//
+//	func TestStore(t *testing.T) {
+//		storetest.Run(t, func(t *testing.T) store.Store {
+//			s := mystore.New(...) // empty
+//			t.Cleanup(func() { s.Close() })
+//			return s
+//		})
+//	}
+//
+// A backend that has only some of the roles calls [TestSessions], [TestGrants]
+// and so on. Every case names the sentence of the contract that it checks, and
+// logs it when it fails. [Check] does the same without a [testing.T] and hands
+// back a report.
+//
+// Races are run in 200 rounds; the environment variable STORETEST_ROUNDS sets
+// another number. [Faulty] makes a good store fail on purpose.
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/connectid-kit/connectid/store"
+)
+
+// Run checks every role, and that they do not get into each other's way. open is
+// called once per case, returns an empty store, and registers its own teardown
+// with t.Cleanup.
+func Run(t *testing.T, open func(t *testing.T) store.Store) {
+	t.Run("Clients", func(t *testing.T) { TestClients(t, as[store.Clients](open)) })
+	t.Run("Users", func(t *testing.T) { TestUsers(t, as[store.Users](open)) })
+	t.Run("Sessions", func(t *testing.T) { TestSessions(t, as[store.Sessions](open)) })
+	t.Run("RememberSeries", func(t *testing.T) { TestRememberSeries(t, as[store.RememberSeries](open)) })
+	t.Run("OneTimeCodes", func(t *testing.T) { TestOneTimeCodes(t, as[store.OneTimeCodes](open)) })
+	t.Run("Runs", func(t *testing.T) { TestRuns(t, as[store.Runs](open)) })
+	t.Run("Grants", func(t *testing.T) { TestGrants(t, as[store.Grants](open)) })
+	t.Run("Counters", func(t *testing.T) { TestCounters(t, as[store.Counters](open)) })
+	t.Run("Store", func(t *testing.T) { TestStore(t, open) })
+}
+
+// TestClients checks the [store.Clients] contract.
+func TestClients(t *testing.T, open func(t *testing.T) store.Clients) { run(t, open, clientRules) }
+
+// TestUsers checks the [store.Users] contract.
+func TestUsers(t *testing.T, open func(t *testing.T) store.Users) { run(t, open, userRules) }
+
+// TestSessions checks the [store.Sessions] contract.
+func TestSessions(t *testing.T, open func(t *testing.T) store.Sessions) { run(t, open, sessionRules) }
+
+// TestRememberSeries checks the [store.RememberSeries] contract.
+func TestRememberSeries(t *testing.T, open func(t *testing.T) store.RememberSeries) {
+	run(t, open, seriesRules)
+}
+
+// TestOneTimeCodes checks the [store.OneTimeCodes] contract.
+func TestOneTimeCodes(t *testing.T, open func(t *testing.T) store.OneTimeCodes) {
+	run(t, open, oneTimeRules)
+}
+
+// TestRuns checks the [store.Runs] contract.
+func TestRuns(t *testing.T, open func(t *testing.T) store.Runs) { run(t, open, runRules) }
+
+// TestGrants checks the [store.Grants] contract.
+func TestGrants(t *testing.T, open func(t *testing.T) store.Grants) { run(t, open, grantRules()) }
+
+// TestCounters checks the [store.Counters] contract.
+func TestCounters(t *testing.T, open func(t *testing.T) store.Counters) { run(t, open, counterRules) }
+
+// TestStore checks what concerns a whole store: roles that do not mix, and, if
+// the store has them, the [store.Sweeper] and [store.Pinger] contracts.
+func TestStore(t *testing.T, open func(t *testing.T) store.Store) { run(t, open, storeRules) }
+
+// Failure is a case that failed.
+type Failure struct {
+	Role     string // such as Grants
+	Case     string
+	Rule     string // what the contract says
+	Messages []string
+}
+
+// String returns the failure in a few lines.
+func (f Failure) String() string {
+	return fmt.Sprintf("%s: %s\n\t%s\n\tthe contract says: %s", f.Role, f.Case, strings.Join(f.Messages, "\n\t"), f.Rule)
+}
+
+// Check runs every case of every role without a [testing.T] and returns what
+// failed, nil when nothing did. open is called once per case and returns an
+// empty store.
+func Check(ctx context.Context, open func() store.Store) []Failure {
+	var all []Failure
+	all = append(all, check(ctx, "Clients", func() store.Clients { return open() }, clientRules)...)
+	all = append(all, check(ctx, "Users", func() store.Users { return open() }, userRules)...)
+	all = append(all, check(ctx, "Sessions", func() store.Sessions { return open() }, sessionRules)...)
+	all = append(all, check(ctx, "RememberSeries", func() store.RememberSeries { return open() }, seriesRules)...)
+	all = append(all, check(ctx, "OneTimeCodes", func() store.OneTimeCodes { return open() }, oneTimeRules)...)
+	all = append(all, check(ctx, "Runs", func() store.Runs { return open() }, runRules)...)
+	all = append(all, check(ctx, "Grants", func() store.Grants { return open() }, grantRules())...)
+	all = append(all, check(ctx, "Counters", func() store.Counters { return open() }, counterRules)...)
+	return append(all, check(ctx, "Store", open, storeRules)...)
+}
+
+// Rounds returns how often a race is run: STORETEST_ROUNDS, or 200.
+func Rounds() int {
+	if n, err := strconv.Atoi(os.Getenv("STORETEST_ROUNDS")); err == nil && n > 0 {
+		return n
+	}
+	return 200
+}
+
+// rule is one case: a name, the sentence of the contract, and the check.
+type rule[R any] struct {
+	name  string
+	says  string
+	check func(*recorder, R)
+}
+
+// as narrows what open returns to one role.
+func as[R any](open func(*testing.T) store.Store) func(*testing.T) R {
+	return func(t *testing.T) R { return any(open(t)).(R) }
+}
+
+func run[R any](t *testing.T, open func(*testing.T) R, rules []rule[R]) {
+	t.Helper()
+	for _, r := range rules {
+		t.Run(r.name, func(t *testing.T) {
+			if messages := perform(t.Context(), open(t), r); len(messages) > 0 {
+				t.Errorf("%s\nthe contract says: %s", strings.Join(messages, "\n"), r.says)
+			}
+		})
+	}
+}
+
+func check[R any](ctx context.Context, role string, open func() R, rules []rule[R]) []Failure {
+	var all []Failure
+	for _, r := range rules {
+		if messages := perform(ctx, open(), r); len(messages) > 0 {
+			all = append(all, Failure{Role: role, Case: r.name, Rule: r.says, Messages: messages})
+		}
+	}
+	return all
+}
+
+// perform runs one case and returns what it complained of.
+func perform[R any](ctx context.Context, s R, r rule[R]) []string {
+	c := &recorder{ctx: ctx}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if p := recover(); p != nil {
+				c.errorf("panic: %v\n%s", p, debug.Stack())
+			}
+		}()
+		r.check(c, s)
+	}()
+	<-done
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.messages
+}
+
+// recorder collects what a case complains of. A case may run without a [testing.T].
+type recorder struct {
+	ctx      context.Context
+	mu       sync.Mutex
+	messages []string
+}
+
+// maxMessages is enough to see what is wrong with a race of many rounds.
+const maxMessages = 10
+
+func (c *recorder) errorf(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.messages) < maxMessages {
+		c.messages = append(c.messages, fmt.Sprintf(format, args...))
+	}
+}
+
+// fatalf ends the case; only its own goroutine may call it.
+func (c *recorder) fatalf(format string, args ...any) {
+	c.errorf(format, args...)
+	runtime.Goexit()
+}
+
+func (c *recorder) failed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.messages) > 0
+}
