@@ -68,7 +68,8 @@ type Grants interface {
 
 	// CreateGrant inserts the grant with Version 1 together with its first
 	// access token. ErrRevoked when the grant was revoked before it was stored,
-	// ErrConflict when its ID or the token's hash is taken.
+	// ErrConflict when its ID or the token's hash is taken. A token that names
+	// another grant is refused with an error, here and by SwapGrant.
 	CreateGrant(ctx context.Context, g Grant, t AccessToken) error
 	// Grant returns the live grant with the given ID, ErrRevoked when it has
 	// been revoked (until the tombstone expires), or ErrNotFound.
@@ -85,7 +86,8 @@ type Grants interface {
 	RevokeGrant(ctx context.Context, id string, until time.Time) error
 	// RevokeUserGrants revokes all stored grants of the user, with tombstones
 	// until the given time, removes the unused codes of the user, and returns
-	// how many grants it revoked.
+	// how many grants it revoked. The grants of the user's used codes get a
+	// tombstone too, since they may be about to be stored.
 	RevokeUserGrants(ctx context.Context, userID string, until time.Time) (int, error)
 	// RevokeClientGrants does the same for a client, and removes the client's
 	// own access tokens too.

@@ -206,6 +206,22 @@ var grantOnlyRules = []rule[store.Grants]{
 		returns(c, "Grant", g)(s.Grant(c.ctx, g.ID))
 		returns(c, "AccessToken", t)(s.AccessToken(c.ctx, t.Hash))
 	}},
+	{"a foreign token is refused", "A token that names another grant is refused with an error, here and by SwapGrant.", func(c *recorder, s store.Grants) {
+		g, _ := c.granted(s)
+		for _, id := range []string{"", "another", g.ID} {
+			o, ot := pair()
+			ot.GrantID = id
+			if s.CreateGrant(c.ctx, o, ot) == nil {
+				c.errorf("CreateGrant took a token of the grant %q", id)
+			}
+			fails[store.Grant](c, "Grant that was refused", store.ErrNotFound)(s.Grant(c.ctx, o.ID))
+			if id != g.ID && s.SwapGrant(c.ctx, g, ot) == nil {
+				c.errorf("SwapGrant took a token of the grant %q", id)
+			}
+			fails[store.AccessToken](c, "AccessToken that was refused", store.ErrNotFound)(s.AccessToken(c.ctx, ot.Hash))
+		}
+		returns(c, "Grant", g)(s.Grant(c.ctx, g.ID))
+	}},
 	{"a swap of nothing is not found", "ErrNotFound when there is no live grant.", func(c *recorder, s store.Grants) {
 		g, t := pair()
 		c.is(s.SwapGrant(c.ctx, g, t), store.ErrNotFound, "SwapGrant")
