@@ -1,0 +1,119 @@
+package api
+
+import (
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/connectid-kit/connectid/middleware"
+	"github.com/connectid-kit/connectid/store"
+)
+
+// Profile is who the user is: the answer of GET v1/customer/profile. It unites
+// the older shape (userId, credential) with the newer (uniqueId,
+// loginCredential, userCredentials), as clients of both are in use.
+type Profile struct {
+	XMLName        xml.Name   `json:"-" xml:"profile"`
+	UserID         int64      `json:"userId" xml:"userId"`
+	UniqueID       string     `json:"uniqueId" xml:"uniqueId"` // 32 hexadecimal digits
+	CustomerNumber int64      `json:"customerNumber,omitzero" xml:"customerNumber,omitempty"`
+	Credential     *OldNaming `json:"credential,omitempty" xml:"credential,omitempty"`
+	// LoginCredential is the first credential that the user has proved to own,
+	// or the first of all when there is none.
+	LoginCredential *Credential  `json:"loginCredential,omitempty" xml:"loginCredential,omitempty"`
+	UserCredentials []Credential `json:"userCredentials" xml:"userCredentials>userCredential"`
+	Name            Name         `json:"name" xml:"name"`
+	// PhoneNumbers and Emails are those that the user has proved to own, so
+	// that a client may write to them.
+	PhoneNumbers    []PhoneNumber    `json:"phoneNumbers" xml:"phoneNumbers>phoneNumber"`
+	Emails          []string         `json:"emails" xml:"emails>email"`
+	ExternalSources []ExternalSource `json:"externalSources" xml:"externalSources>externalSource"`
+}
+
+// OldNaming is a credential as the older shape has it.
+type OldNaming struct {
+	Credential     string `json:"credential" xml:"credential"`
+	CredentialType string `json:"credentialType" xml:"credentialType"` // A e-mail, B phone
+}
+
+// Credential is an e-mail address or mobile number that the user logs in with.
+type Credential struct {
+	Credential     string `json:"credential" xml:"credential"`
+	CredentialType string `json:"credentialType" xml:"credentialType"` // email or phone
+	// VerificationLevel is 1 when the user has proved to own it by a code, and 0
+	// otherwise.
+	VerificationLevel int `json:"verificationLevel" xml:"verificationLevel"`
+}
+
+// Name is what the user is called; what is not known is left out.
+type Name struct {
+	FirstName      string `json:"firstName,omitempty" xml:"firstName,omitempty"`
+	MiddleName     string `json:"middleName,omitempty" xml:"middleName,omitempty"`
+	LastName       string `json:"lastName,omitempty" xml:"lastName,omitempty"`
+	CompanyName    string `json:"companyName,omitempty" xml:"companyName,omitempty"`
+	DepartmentName string `json:"departmentName,omitempty" xml:"departmentName,omitempty"`
+}
+
+// PhoneNumber is a number in the form of E.164.
+type PhoneNumber struct {
+	PhoneNumber     string `json:"phoneNumber" xml:"phoneNumber"`
+	PhoneNumberType string `json:"phoneNumberType" xml:"phoneNumberType"` // mobile
+}
+
+// ExternalSource is another system that knows the user. No part of the kit ties
+// users to any, so the list is empty.
+type ExternalSource struct {
+	Source     string `json:"source" xml:"source"`
+	ExternalID string `json:"externalId" xml:"externalId"`
+}
+
+// profile serves GET v1/customer/profile.
+func (s *Server) profile(w http.ResponseWriter, r *http.Request, t middleware.Token) error {
+	u, err := s.c.Users.User(r.Context(), t.UserID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return middleware.InvalidToken(errors.New("the user is gone"))
+	case err != nil:
+		return fmt.Errorf("look up the user of a token: %w", err)
+	case u.Blocked:
+		return middleware.InvalidToken(errors.New("the user is blocked"))
+	}
+	return s.respond(w, r, profileOf(u))
+}
+
+func profileOf(u store.User) *Profile {
+	p := &Profile{
+		UserID: u.Number, UniqueID: u.ID, CustomerNumber: u.CustomerNumber,
+		Name:            Name{FirstName: u.FirstName, LastName: u.LastName},
+		UserCredentials: []Credential{}, PhoneNumbers: []PhoneNumber{}, Emails: []string{}, ExternalSources: []ExternalSource{},
+	}
+	for i, c := range u.Credentials {
+		out := Credential{Credential: spell(c), CredentialType: "email"}
+		if c.Kind == store.Phone {
+			out.CredentialType = "phone"
+		}
+		if verified := !c.VerifiedAt.IsZero(); verified {
+			out.VerificationLevel = 1
+			if c.Kind == store.Phone {
+				p.PhoneNumbers = append(p.PhoneNumbers, PhoneNumber{out.Credential, "mobile"})
+			} else {
+				p.Emails = append(p.Emails, out.Credential)
+			}
+		}
+		if i == 0 || out.VerificationLevel > p.LoginCredential.VerificationLevel {
+			p.LoginCredential = new(out)
+			p.Credential = &OldNaming{out.Credential, string(c.Kind)}
+		}
+		p.UserCredentials = append(p.UserCredentials, out)
+	}
+	return p
+}
+
+// spell returns an e-mail address as its owner writes it, and a number as E.164.
+func spell(c store.Credential) string {
+	if c.Kind == store.Email && c.Spelling != "" {
+		return c.Spelling
+	}
+	return c.Identity
+}

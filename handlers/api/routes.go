@@ -1,0 +1,122 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/connectid-kit/connectid/middleware"
+)
+
+// endpoint is one method of one path. What it returns is turned into an answer
+// by handle.
+type endpoint struct {
+	method string
+	path   string // below the prefix, as http.ServeMux writes patterns
+	// allow says whose token opens it.
+	allow func(middleware.Token) error
+	serve func(s *Server, w http.ResponseWriter, r *http.Request, t middleware.Token) error
+}
+
+// endpoints lists the API: what a user's token opens stands under v1/, what a
+// client's own opens under v1/client/.
+var endpoints = []endpoint{
+	{http.MethodGet, "v1/customer/profile", middleware.RequireUserToken, (*Server).profile},
+}
+
+// routes returns the handler of all endpoints, which answers 404 and 405 in the
+// API's own form.
+func (s *Server) routes() http.Handler {
+	methods := map[string]map[string]endpoint{} // by path and method
+	for _, e := range endpoints {
+		if methods[e.path] == nil {
+			methods[e.path] = map[string]endpoint{}
+		}
+		methods[e.path][e.method] = e
+	}
+	mux := http.NewServeMux()
+	for p, byMethod := range methods {
+		mux.Handle(s.c.Prefix+p, s.handle(s.dispatch(byMethod)))
+	}
+	mux.Handle("/", s.handle(func(http.ResponseWriter, *http.Request) error { return notFound() }))
+	return plainPath(mux)
+}
+
+// dispatch chooses by method. HEAD is GET without its body.
+func (s *Server) dispatch(byMethod map[string]endpoint) func(http.ResponseWriter, *http.Request) error {
+	allowed := []string{}
+	for m := range byMethod {
+		allowed = append(allowed, m)
+	}
+	if _, ok := byMethod[http.MethodGet]; ok {
+		allowed = append(allowed, http.MethodHead)
+	}
+	slices.Sort(allowed)
+	allow := strings.Join(allowed, ", ")
+	return func(w http.ResponseWriter, r *http.Request) error {
+		m := r.Method
+		if m == http.MethodHead {
+			m = http.MethodGet
+		}
+		e, ok := byMethod[m]
+		if !ok {
+			w.Header().Set("Allow", allow)
+			return &Error{Status: http.StatusMethodNotAllowed, Type: "MethodNotAllowed", Message: "this address answers " + allow}
+		}
+		t, ok := middleware.TokenFrom(r.Context())
+		if !ok {
+			if err, ok := r.Context().Value(tokenErrKey{}).(error); ok {
+				return err
+			}
+			return internal(errors.New("a call was served without its token being checked"))
+		}
+		if err := e.allow(t); err != nil {
+			return err
+		}
+		return e.serve(s, w, r, t)
+	}
+}
+
+// plainPath serves doubled slashes as one: callers do write them, and
+// http.ServeMux would answer with a redirect, as it would for "." and "..",
+// which are not found here.
+func plainPath(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		escaped := r.URL.EscapedPath()
+		if isClean(escaped) && r.Method != http.MethodConnect {
+			next.ServeHTTP(w, r)
+			return
+		}
+		// Joined in the escaped form: %2F is no slash between segments.
+		var b strings.Builder
+		for i := range len(escaped) {
+			if escaped[i] != '/' || i == 0 || escaped[i-1] != '/' {
+				b.WriteByte(escaped[i])
+			}
+		}
+		escaped = b.String()
+		decoded, err := url.PathUnescape(escaped)
+		if err != nil || !isClean(escaped) {
+			escaped, decoded = "/", "/" // where nothing is found
+		}
+		r2 := *r
+		r2.URL = new(*r.URL)
+		r2.URL.Path, r2.URL.RawPath = decoded, escaped
+		next.ServeHTTP(w, &r2)
+	})
+}
+
+// isClean reports whether http.ServeMux would serve the path as it is.
+func isClean(p string) bool {
+	if p == "" || p[0] != '/' {
+		return false
+	}
+	clean := path.Clean(p)
+	if clean != "/" && strings.HasSuffix(p, "/") {
+		clean += "/"
+	}
+	return clean == p
+}
