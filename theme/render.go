@@ -39,7 +39,7 @@ func (t *Themes) Render(ctx context.Context, w io.Writer, p Page) error {
 	case s != nil:
 		s.write(b, p.fill)
 	default:
-		if err := t.execute(b, &p, l, p.fill); err != nil {
+		if err := t.execute(b, &p, l, p.whole); err != nil {
 			return fmt.Errorf("render %s: %w", p.State, err)
 		}
 	}
@@ -47,7 +47,10 @@ func (t *Themes) Render(ctx context.Context, w io.Writer, p Page) error {
 	return err
 }
 
+// whole is fill for html/template.
+func (p *Page) whole(h hole) any { return p.fill(h) }
+
 // execute renders the whole page with html/template.
-func (t *Themes) execute(w io.Writer, p *Page, l *look, hole func(hole) string) error {
+func (t *Themes) execute(w io.Writer, p *Page, l *look, hole func(hole) any) error {
 	return l.templates[p.State].ExecuteTemplate(w, "page", t.view(p, l, hole))
 }

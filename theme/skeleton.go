@@ -52,6 +52,7 @@ var probes = []string{
 	"0",
 	" a \"b' <c>&d;+e\x00 \\/`=?#%41-->]]></script></textarea></title>{{.}}\u2028\r\n\xff",
 	"javascript:alert(1)",
+	strings.Repeat("x", 4096),
 }
 
 // skeleton returns the page's skeleton, made if there is none yet, or nil if the
@@ -85,17 +86,17 @@ func (t *Themes) cut(p *Page, l *look) (*skeleton, error) {
 	byName := make(map[hole]string)
 	var holes []hole
 	var b bytes.Buffer
-	err := t.execute(&b, p, l, func(h hole) string {
+	err := t.execute(&b, p, l, func(h hole) any {
 		s, ok := byName[h]
 		if !ok {
 			s = fmt.Sprintf("%s%03d", stem, len(holes))
 			byName[h] = s
 			holes = append(holes, h)
 		}
-		return s
+		return mark{s}
 	})
-	if err != nil {
-		return nil, err
+	if err != nil { // a template does something else with a mark than printing it
+		return nil, t.execute(io.Discard, p, l, p.whole)
 	}
 	s := new(skeleton)
 	rest := b.Bytes()
@@ -137,7 +138,7 @@ func (t *Themes) prove(s *skeleton, p *Page, l *look) (bool, error) {
 			return probe + h.kind + h.name // no two alike
 		}
 		whole.Reset()
-		if err := t.execute(&whole, p, l, fill); err != nil {
+		if err := t.execute(&whole, p, l, func(h hole) any { return fill(h) }); err != nil {
 			return false, err
 		}
 		filled.Reset()

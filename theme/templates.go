@@ -17,6 +17,14 @@ var standardTemplates embed.FS
 // shared are the templates that every page is made of.
 var shared = []string{"layout", "parts"}
 
+// functions replace those of text/template that would make a plain string of a
+// mark.
+var functions = template.FuncMap{
+	"print":   func(args ...any) any { return marked(fmt.Sprint(args...), args) },
+	"println": func(args ...any) any { return marked(fmt.Sprintln(args...), args) },
+	"printf":  func(format string, args ...any) any { return marked(fmt.Sprintf(format, args...), args) },
+}
+
 // parseTemplates returns the template of each state: the standard ones, or those
 // that own, a client's folder of templates, replaces by name. A template that
 // would replace nothing is a fault, as its name is likely misspelt.
@@ -52,7 +60,7 @@ func parseTemplates(own fs.FS) (map[string]*template.Template, error) {
 		errs = append(errs, err)
 	}
 	// missingkey is for templates that index a map of the client's own making.
-	base := template.New("page").Option("missingkey=error")
+	base := template.New("page").Option("missingkey=error").Funcs(functions)
 	for _, name := range shared {
 		parse(base, name)
 	}

@@ -34,12 +34,28 @@ type view struct {
 	page *Page
 	look *look
 	conf *Config
-	hole func(hole) string // the value of a hole, or what stands for it
+	hole func(hole) any // the value of a hole, a string, or the mark that stands for it
 }
 
 // hole names one value of a reader.
 type hole struct {
 	kind, name string
+}
+
+// mark stands for the value of a hole. As it is no string, a template can print it
+// and nothing else: comparing, measuring or cutting it fails.
+type mark struct{ text string }
+
+func (m mark) String() string { return m.text }
+
+// marked returns s as a mark if it was made of one.
+func marked(s string, args []any) any {
+	for _, a := range args {
+		if _, ok := a.(mark); ok {
+			return mark{s}
+		}
+	}
+	return s
 }
 
 // fill returns the page's value for the hole.
@@ -91,7 +107,7 @@ func (s shown) EmailURL() string {
 	return "mailto:" + url.PathEscape(s.CustomerCareEmail)
 }
 
-func (t *Themes) view(p *Page, l *look, hole func(hole) string) *view {
+func (t *Themes) view(p *Page, l *look, hole func(hole) any) *view {
 	v := &view{
 		Client: show(&p.Client), Lang: p.Lang, Dir: "ltr", Flow: p.Flow, State: p.State, Class: "guiVersion2",
 		Action: p.Action, Links: l.links, Locked: p.Locked,
@@ -105,42 +121,46 @@ func (t *Themes) view(p *Page, l *look, hole func(hole) string) *view {
 }
 
 // Ticket is the value of the hidden field "ticket".
-func (v *view) Ticket() string { return v.hole(hole{kind: "ticket"}) }
+func (v *view) Ticket() any { return v.hole(hole{kind: "ticket"}) }
 
 // CSRF is the value of the hidden field "csrf_token".
-func (v *view) CSRF() string { return v.hole(hole{kind: "csrf"}) }
+func (v *view) CSRF() any { return v.hole(hole{kind: "csrf"}) }
 
 // Heading replaces the heading when HasHeading.
-func (v *view) Heading() string { return v.hole(hole{kind: "heading"}) }
+func (v *view) Heading() any { return v.hole(hole{kind: "heading"}) }
 
 // Developer says what is wrong with the link when HasDetails.
-func (v *view) Developer() string { return v.hole(hole{kind: "developer"}) }
+func (v *view) Developer() any { return v.hole(hole{kind: "developer"}) }
 
 // Value is the value of the form field with the name.
-func (v *view) Value(name string) string { return v.hole(hole{"value", name}) }
+func (v *view) Value(name string) any { return v.hole(hole{"value", name}) }
 
 // Arg is what a text calls by the name.
-func (v *view) Arg(name string) string { return v.hole(hole{"arg", name}) }
+func (v *view) Arg(name string) any { return v.hole(hole{"arg", name}) }
 
 // Flag reports whether the page's flag with the name is on.
 func (v *view) Flag(name string) bool { return v.page.Flags[name] }
 
 // T is the text with the id in the page's language.
-func (v *view) T(id texts.ID, args ...any) string {
+func (v *view) T(id texts.ID, args ...any) any {
+	return marked(v.text(id, args...), args)
+}
+
+func (v *view) text(id texts.ID, args ...any) string {
 	return v.look.texts.Get(v.Lang, id, args...)
 }
 
 // Rich is the text with the id as HTML: its arguments are set apart, also from
 // the direction of the sentence, and its marks <1>…</1> and <2>…</2> become
 // links to the first and second address of links.
-func (v *view) Rich(id texts.ID, arg string, links ...string) template.HTML {
-	const mark = "\uE000" // private use: stands in no text
+func (v *view) Rich(id texts.ID, arg any, links ...string) template.HTML {
+	const place = "\uE000" // private use: stands in no text
 	var args []any
 	if texts.Arguments(id) > 0 {
-		args = []any{mark}
+		args = []any{place}
 	}
-	s := escape(v.T(id, args...))
-	s = strings.ReplaceAll(s, mark, `<bdi class="value">`+escape(arg)+`</bdi>`)
+	s := escape(v.text(id, args...))
+	s = strings.ReplaceAll(s, place, `<bdi class="value">`+escape(fmt.Sprint(arg))+`</bdi>`)
 	for i, link := range links {
 		s = strings.ReplaceAll(s, fmt.Sprintf("&lt;%d&gt;", i+1), `<a href="`+escape(safeURL(link))+`" target="_blank" rel="noopener">`)
 		s = strings.ReplaceAll(s, fmt.Sprintf("&lt;/%d&gt;", i+1), "</a>")
@@ -162,34 +182,34 @@ func safeURL(raw string) string {
 func (v *view) Title() string {
 	switch v.State {
 	case "startLoginState":
-		return v.T("login.heading")
+		return v.text("login.heading")
 	case "startCodeState":
 		switch {
 		case v.Flag("reset"):
-			return v.T("code.heading.reset")
+			return v.text("code.heading.reset")
 		case v.Flag("registration"):
-			return v.T("code.heading.registration")
+			return v.text("code.heading.registration")
 		}
-		return v.T("code.heading.login")
+		return v.text("code.heading.login")
 	case "verificationState":
 		if v.Flag("isPhone") {
-			return v.T("verification.heading.phone")
+			return v.text("verification.heading.phone")
 		}
-		return v.T("verification.heading.email")
+		return v.text("verification.heading.email")
 	case "newUserState":
-		return v.T("newUser.heading")
+		return v.text("newUser.heading")
 	case "newPasswordState":
-		return v.T("newPassword.heading")
+		return v.text("newPassword.heading")
 	case "autoSubmitState":
-		return v.T("autoSubmit.heading")
+		return v.text("autoSubmit.heading")
 	case "expiredPage":
-		return v.T("expired.heading")
+		return v.text("expired.heading")
 	case "formExpiredPage":
-		return v.T("formExpired.heading")
+		return v.text("formExpired.heading")
 	case "busyPage":
-		return v.T("busy.heading")
+		return v.text("busy.heading")
 	}
-	return v.T("error.heading")
+	return v.text("error.heading")
 }
 
 // Notice is what went well, or "".
@@ -197,7 +217,7 @@ func (v *view) Notice() string {
 	if v.page.Notice == "" {
 		return ""
 	}
-	return v.T(v.page.Notice)
+	return v.text(v.page.Notice)
 }
 
 // MinPassword is the least length of a new password.
@@ -209,7 +229,7 @@ func (v *view) CodeMinutes() int { return v.conf.CodeMinutes }
 // Restart leads back to the start of the flow, or is "" when the start is not
 // known. What of the query is no query is dropped.
 func (v *view) Restart() template.URL {
-	raw := v.hole(hole{"value", "restartQuery"})
+	raw := v.page.Values["restartQuery"] // no hole: such a page is never kept
 	if v.Action == "" || raw == "" {
 		return ""
 	}
@@ -227,7 +247,7 @@ type fault struct {
 func (v *view) Faults() []fault {
 	out := make([]fault, len(v.page.Faults))
 	for i, f := range v.page.Faults {
-		out[i] = fault{f.Field, v.T(f.Text, f.Args...), elementID(f.Field)}
+		out[i] = fault{f.Field, v.text(f.Text, f.Args...), elementID(f.Field)}
 	}
 	return out
 }
@@ -258,7 +278,7 @@ func (v *view) Field(name string) field {
 	f := field{Name: name, ID: elementID(name), View: v}
 	for _, fault := range v.page.Faults {
 		if fault.Field == name {
-			f.Fault = v.T(fault.Text, fault.Args...)
+			f.Fault = v.text(fault.Text, fault.Args...)
 			break
 		}
 	}
