@@ -55,17 +55,9 @@ func recall(ctx context.Context, r *Run) (bool, error) {
 		return false, nil
 	}
 	client := r.Client().ID
-	userID, err := r.Accounts.Peek(ctx, client, r.Browser.Remember)
-	if err != nil {
-		return false, dropCookie(r, err)
-	}
 	if r.Request.Credential != "" {
-		user, err := r.Accounts.User(ctx, userID)
-		if err != nil {
-			return false, dropCookie(r, err)
-		}
-		if _, owned := ownCredential(r, user); !owned {
-			return false, nil
+		if owned, err := rememberedOwns(ctx, r); err != nil || !owned {
+			return false, err
 		}
 	}
 	again, err := r.Accounts.Recall(ctx, client, r.Browser.Remember, r.Browser.Origin)
@@ -81,6 +73,25 @@ func recall(ctx context.Context, r *Run) (bool, error) {
 	}
 	r.Browser.Session, r.Effects.Session, r.Effects.Remember = session, handles, again.Cookie
 	return true, nil
+}
+
+// rememberedOwns reports whether the remembered user owns the credential of the
+// request. A cookie that would not pass is left to be presented, so that a
+// stolen one is recognised.
+func rememberedOwns(ctx context.Context, r *Run) (bool, error) {
+	userID, err := r.Accounts.Peek(ctx, r.Client().ID, r.Browser.Remember)
+	if errors.Is(err, store.ErrNotFound) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	user, err := r.Accounts.User(ctx, userID)
+	if err != nil {
+		return false, dropCookie(r, err)
+	}
+	_, owned := ownCredential(r, user)
+	return owned, nil
 }
 
 // dropCookie has a rememberMeCookie removed that is good for nothing; any other
@@ -121,7 +132,10 @@ func takeCredential(r *Run) {
 	if !r.Data.Locked {
 		r.Data.Credential = strings.TrimSpace(r.Form["credential"])
 	}
-	r.Data.NoRemember = r.Form["rememberMe"] == ""
+	// The page on the way to a new password does not ask.
+	if r.state.name == "startLoginState" || !r.Data.Reset {
+		r.Data.NoRemember = r.Form["rememberMe"] == ""
+	}
 }
 
 func viewCredential(r *Run, v *View) {

@@ -28,7 +28,7 @@ var ResetPassword = New("resetPassword",
 // whether its credential is fixed (ConnectID: the credential field is not
 // editable for a user who is logged in with it).
 func checkFresh(ctx context.Context, r *Run) (Event, error) {
-	r.Data.Reset, r.Data.AlwaysReset = true, true
+	r.Data.Reset, r.Data.AlwaysReset, r.Data.NoRemember = true, true, true
 	user, ok, err := r.SessionUser(ctx)
 	if err != nil || !ok {
 		return Continue, err

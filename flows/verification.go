@@ -68,10 +68,10 @@ func submitCode(ctx context.Context, r *Run, e Event) (Event, error) {
 const maxName = 100
 
 func viewNewUser(r *Run, v *View) {
-	c := r.Client()
 	v.Values["credential"] = r.Data.Proven.Spelling // for password managers
 	v.Flags["passwordOptional"] = r.passwordOptional()
-	v.Flags["acceptTerms"] = c.SubscriptionTermsURL != "" || c.UserTermsURL != ""
+	v.Flags["acceptTerms"] = r.Data.Values["acceptTerms"] != ""
+	delete(v.Values, "acceptTerms")
 }
 
 func (r *Run) passwordOptional() bool { return r.Client().PasswordOptional && !r.Data.Reset }
@@ -87,7 +87,7 @@ func submitNewUser(ctx context.Context, r *Run, e Event) (Event, error) {
 		FirstName: cleanName(r.Form["firstName"]), LastName: cleanName(r.Form["lastName"]),
 		Password: r.Form["newPassword"], TermsAccepted: r.Form["acceptTerms"] != "",
 	}
-	r.Data.Values = map[string]string{"firstName": n.FirstName, "lastName": n.LastName}
+	r.Data.Values = map[string]string{"firstName": n.FirstName, "lastName": n.LastName, "acceptTerms": r.Form["acceptTerms"]}
 	for _, field := range []string{"firstName", "lastName"} {
 		if utf8.RuneCountInString(r.Data.Values[field]) > maxName {
 			r.Data.Values[field] = ""
@@ -102,8 +102,7 @@ func submitNewUser(ctx context.Context, r *Run, e Event) (Event, error) {
 	default:
 		passwordFault(r, r.Accounts.CheckNewPassword(n.Password, n.Credential.Identity, n.FirstName, n.LastName))
 	}
-	c := r.Client()
-	if !n.TermsAccepted && (c.SubscriptionTermsURL != "" || c.UserTermsURL != "") {
+	if !n.TermsAccepted {
 		r.Fault("acceptTerms", "fault.terms")
 	}
 	if len(r.Data.Faults) > 0 {
@@ -144,7 +143,8 @@ func passwordFault(r *Run, err error) {
 
 func viewNewPassword(r *Run, v *View) {
 	v.Values["credential"] = r.Data.Sent.Spelling
-	v.Flags["keepSessions"] = false
+	v.Flags["keepSessions"] = r.Data.Values["keepSessions"] != ""
+	delete(v.Values, "keepSessions")
 }
 
 // submitNewPassword is newPasswordState: the user is proven, and chooses.
@@ -153,6 +153,7 @@ func submitNewPassword(ctx context.Context, r *Run, e Event) (Event, error) {
 		return e, nil
 	}
 	password := r.Form["newPassword"]
+	r.Data.Values = map[string]string{"keepSessions": r.Form["keepSessions"]}
 	switch {
 	case password == "":
 		r.Fault("newPassword", "fault.password.empty")

@@ -129,7 +129,7 @@ func mixesAlphabets(ascii string) bool {
 
 func parsePhone(s, region string) (Credential, error) {
 	if len(s) > maxPhone || strings.Trim(s, "+0123456789 -()./\u00a0\u202f\u2009\u2010\u2011\u2013") != "" ||
-		strings.LastIndexByte(s, '+') > strings.IndexAny(s, "0123456789") {
+		strings.Count(s, "+") > 1 || strings.IndexByte(s, '+') > strings.IndexAny(s, "0123456789") {
 		return Credential{}, ErrCredentialInvalid
 	}
 	if region == "" {

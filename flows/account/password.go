@@ -88,7 +88,7 @@ func (s *Service) VerifyPassword(ctx context.Context, a PasswordAttempt) (store.
 		return store.User{}, s.limited(ctx, err, user, a.Client, a.Credential)
 	}
 	may := verified && !user.Blocked && user.PasswordHash != "" && spent.hidden == nil
-	ok, stale, err := s.matches(ctx, user.PasswordHash, a.Password)
+	ok, renewed, err := s.matches(ctx, user.PasswordHash, a.Password, may)
 	switch {
 	case err != nil: // nothing was compared
 		spent.giveBack(ctx)
@@ -105,8 +105,8 @@ func (s *Service) VerifyPassword(ctx context.Context, a PasswordAttempt) (store.
 		return store.User{}, ErrWrong
 	}
 	spent.giveBack(ctx)
-	if stale {
-		user = s.rehash(ctx, user, a.Password)
+	if renewed != "" {
+		user = s.replaceHash(ctx, user, renewed)
 	}
 	return user, nil
 }
@@ -126,11 +126,14 @@ func (s *Service) find(ctx context.Context, c Credential) (user store.User, veri
 
 // matches compares the password with the hash, in the pool. Without a hash, or
 // with one that nobody can read, it does the work on another one and says no.
-// stale says that the hash should be replaced.
-func (s *Service) matches(ctx context.Context, hash, password string) (ok, stale bool, err error) {
+// For a right password whose hash was made otherwise than today's, renewed is a
+// new one, if that is of any use: made at the same worker, as a login that was
+// let in must not wait again.
+func (s *Service) matches(ctx context.Context, hash, password string, renew bool) (ok bool, renewed string, err error) {
 	normal := norm.NFC.String(password)
 	var fault error
 	err = s.pool.do(ctx, func() {
+		stale := true
 		switch {
 		case hash == "":
 			verifyArgon(s.dummy, normal)
@@ -141,21 +144,23 @@ func (s *Service) matches(ctx context.Context, hash, password string) (ok, stale
 			}
 			stale = made != s.argon
 		default:
-			stale = true
 			ok, fault = s.matchesForeign(hash, password, normal)
 			if errors.Is(fault, errHash) {
 				verifyArgon(s.dummy, normal)
 			}
 		}
+		if ok && fault == nil && stale && renew {
+			renewed = s.argon.hash(normal)
+		}
 	})
 	if err != nil {
-		return false, false, err
+		return false, "", err
 	}
 	if fault != nil {
 		s.log.ErrorContext(ctx, "password hash of an account can not be read", "err", fault)
 		ok = false
 	}
-	return ok, stale, nil
+	return ok, renewed, nil
 }
 
 // matchesForeign asks the verifier of the hash's kind. The other system may not
@@ -182,18 +187,14 @@ func (s *Service) hash(ctx context.Context, password string) (string, error) {
 	return h, err
 }
 
-// rehash replaces a hash that was made otherwise than today's. The login goes
-// on without, when that fails: the next one tries again.
-func (s *Service) rehash(ctx context.Context, user store.User, password string) store.User {
-	h, err := s.hash(ctx, password)
-	if err != nil {
-		return user
-	}
+// replaceHash stores the hash of the same password made with today's
+// parameters. The login goes on without, when that fails: the next one tries again.
+func (s *Service) replaceHash(ctx context.Context, user store.User, hash string) store.User {
 	next := user
-	next.PasswordHash, next.UpdatedAt = h, now()
+	next.PasswordHash, next.UpdatedAt = hash, now()
 	if err := s.store.UpdateUser(ctx, next); err != nil {
 		if !errors.Is(err, store.ErrConflict) {
-			s.log.WarnContext(ctx, "password not rehashed", "user", user.ID, "err", err)
+			s.log.WarnContext(ctx, "password hash not replaced", "user", user.ID, "err", err)
 		}
 		return user
 	}

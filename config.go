@@ -1,0 +1,135 @@
+package connectid
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/connectid-kit/connectid/flows"
+	"github.com/connectid-kit/connectid/flows/account"
+	"github.com/connectid-kit/connectid/flows/message"
+	"github.com/connectid-kit/connectid/handlers/oauth"
+	"github.com/connectid-kit/connectid/internal/target"
+	"github.com/connectid-kit/connectid/store"
+)
+
+// Config configures a [Kit]. Four fields are required: Store, Keys, LoginURL and
+// Sender. The zero value of every other field means its default.
+type Config struct {
+	// Store keeps everything. Required. [store.Compose] puts several together.
+	Store store.Store
+	// Keys seal cookies and forms and derive what is kept hashed: at least one,
+	// each of 32 or more random bytes. Required. The first is used, the others
+	// still open what they sealed, so that keys can be rotated.
+	Keys [][]byte
+	// LoginURL is the address of the login server as browsers see it, such as
+	// https://connectid.example/user. Required. It is the OAuth issuer, and all
+	// links, cookies and form actions follow from it, never from a request.
+	LoginURL string
+	// APIURL is the address of the API server; default: /capi beside LoginURL.
+	APIURL string
+	// Sender hands over mails and SMS. Required.
+	Sender message.Sender
+	// Clients holds a folder for each client that has a look of its own:
+	// clients/no.mediaconnect.test/{client.json, logo.svg, background.jpg,
+	// custom.css, texts.json, templates/}. A folder's client.json stands before a
+	// record of the same ID in Store. Default: none.
+	Clients fs.FS
+	// Name is the word in the names of cookies; default "connectid". Two kits
+	// under one host need two names.
+	Name string
+	// Version is what X-Mediaconnect-Api-Version says; default [Version].
+	Version string
+	// InsecureAllowHTTP permits a LoginURL with http, on loopback only.
+	InsecureAllowHTTP bool
+	// TrustedProxies are the addresses whose X-Forwarded-For counts; default none.
+	TrustedProxies []netip.Prefix
+
+	// Limits, Lifetimes and Passwords are the numbers of accounts; see package
+	// account for the defaults.
+	Limits    account.Limits
+	Lifetimes account.Lifetimes
+	Passwords account.Passwords
+	// RunLifetime is how long a reader may take from page to page; default 30
+	// minutes.
+	RunLifetime time.Duration
+	// GrantLifetime is the absolute end of a refresh token family; default 1 year.
+	GrantLifetime time.Duration
+	// ExtensionGrants are further grant types of the token endpoint.
+	ExtensionGrants []oauth.ExtensionGrant
+
+	// OnEvent is told of every event of every flow, for those who count their
+	// funnel; OnNotice of what happens to accounts (a wrong password, a theft, a
+	// limit reached). Both must not block, and get no secret.
+	OnEvent  func(context.Context, flows.Happening)
+	OnNotice func(context.Context, account.Notice)
+	Logger   *slog.Logger // default slog.Default()
+}
+
+// addresses are the parsed URLs of a Config.
+type addresses struct{ login, api *url.URL }
+
+func (c Config) withDefaults() (Config, addresses, error) {
+	var errs []error
+	missing := func(is bool, field, how string) {
+		if is {
+			errs = append(errs, fmt.Errorf("missing %s: %s", field, how))
+		}
+	}
+	missing(c.Store == nil, "Store", "give a store, such as memstore.New()")
+	missing(c.Sender == nil, "Sender", "give a message.Sender, such as message.NewOutbox in development")
+	missing(c.LoginURL == "", "LoginURL", `give the login server's address, such as "https://connectid.example/user"`)
+	c.Name = cmp.Or(c.Name, "connectid")
+	c.Version = cmp.Or(c.Version, Version)
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	var a addresses
+	if c.LoginURL != "" {
+		var err error
+		if a.login, err = c.address("LoginURL", c.LoginURL); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	switch {
+	case c.APIURL != "":
+		var err error
+		if a.api, err = c.address("APIURL", c.APIURL); err != nil {
+			errs = append(errs, err)
+		}
+	case a.login != nil:
+		a.api = a.login.ResolveReference(&url.URL{Path: "/capi"})
+		if i := strings.LastIndexByte(a.login.Path, '/'); i > 0 {
+			a.api.Path = a.login.Path[:i] + "/capi"
+		}
+	}
+	return c, a, errors.Join(errs...)
+}
+
+// address parses a server's address.
+func (c Config) address(field, raw string) (*url.URL, error) {
+	raw = strings.TrimSuffix(raw, "/")
+	t, err := target.Parse(raw)
+	if err != nil {
+		return nil, fmt.Errorf("bad %s %q: %w", field, raw, err)
+	}
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("bad %s %q: %w", field, raw, err)
+	case u.RawQuery != "" || u.Fragment != "" || t.Path() != cmp.Or(u.Path, "/"):
+		return nil, fmt.Errorf("bad %s %q: want scheme, host and a plain path", field, raw)
+	case u.Scheme == "http" && !c.InsecureAllowHTTP:
+		return nil, fmt.Errorf("bad %s %q: use https, or set InsecureAllowHTTP for development on this machine", field, raw)
+	case u.Scheme == "http" && !t.IsLoopback():
+		return nil, fmt.Errorf("bad %s %q: InsecureAllowHTTP is for loopback addresses only", field, raw)
+	}
+	return u, nil
+}

@@ -1,0 +1,161 @@
+// Package connectid is a complete sign-in for publishers to mount into a
+// net/http server: the login pages with single sign-on, an OAuth 2.0
+// authorization server and the API that a newspaper's site asks who is reading.
+//
+// [New] puts the parts together; the [Kit] it returns is an [http.Handler].
+package connectid
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/connectid-kit/connectid/flows"
+	"github.com/connectid-kit/connectid/flows/account"
+	"github.com/connectid-kit/connectid/flows/message"
+	"github.com/connectid-kit/connectid/handlers"
+	"github.com/connectid-kit/connectid/handlers/api"
+	"github.com/connectid-kit/connectid/handlers/oauth"
+	"github.com/connectid-kit/connectid/internal/keys"
+	"github.com/connectid-kit/connectid/middleware"
+	"github.com/connectid-kit/connectid/store"
+	"github.com/connectid-kit/connectid/theme"
+)
+
+// Version is the version of the kit.
+const Version = "0.1.0"
+
+// Kit is the login server and the API server of one configuration. It is safe
+// for concurrent use; two of them in one process share nothing.
+//
+// As a handler it serves every URL below the paths of LoginURL and APIURL, and
+// the metadata of RFC 8414 below /.well-known/. It also works behind
+// [http.StripPrefix].
+type Kit struct {
+	login  *handlers.Server
+	oauth  *oauth.Server
+	api    *api.Server
+	themes *theme.Themes
+	store  store.Store
+
+	loginServer, apiServer, wellKnown http.Handler
+	loginPath, apiPath                string // with a slash at both ends
+}
+
+// New returns the kit of the configuration. The error names everything that is
+// wrong with it at once, each with what to change.
+func New(c Config) (*Kit, error) {
+	c, at, err := c.withDefaults()
+	errs := []error{err}
+	ring, err := keys.New(c.Keys)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("bad Keys: %w", err))
+	}
+	proxies, err := middleware.NewAddresses(c.TrustedProxies)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("bad TrustedProxies: %w", err))
+	}
+	clients, err := withFolders(c.Store, c.Clients)
+	errs = append(errs, err)
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("connectid: %w", err)
+	}
+	k, err := assemble(c, at, ring, proxies, clients)
+	if err != nil {
+		return nil, fmt.Errorf("connectid: %w", err)
+	}
+	return k, nil
+}
+
+func assemble(c Config, at addresses, ring *keys.Ring, proxies *middleware.Addresses, clients store.Clients) (*Kit, error) {
+	k := &Kit{store: c.Store, loginPath: at.login.Path + "/", apiPath: at.api.Path + "/"}
+	loginURL := at.login.String()
+	composer, err1 := message.NewComposer(message.ComposerConfig{BaseURL: loginURL})
+	themes, err2 := theme.New(theme.Config{Base: k.loginPath, Folders: c.Clients, Logger: c.Logger})
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, err
+	}
+	accounts, err := account.New(account.Config{
+		Store: c.Store, Keys: ring, Composer: composer, Sender: c.Sender,
+		Limits: c.Limits, Lifetimes: c.Lifetimes, Passwords: c.Passwords,
+		Observer: c.OnNotice, Logger: c.Logger,
+		ResetURL: func(cl store.Client) string { return resetURL(loginURL, cl) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	engine, err := flows.NewEngine(flows.EngineConfig{
+		Accounts: accounts, Runs: c.Store, Lifetime: c.RunLifetime, Observer: c.OnEvent,
+	})
+	if err != nil {
+		return nil, err
+	}
+	k.themes = themes
+	k.login, err = handlers.New(handlers.Config{
+		Base: at.login, Kit: c.Name, Keys: ring, Clients: clients, Accounts: accounts,
+		Engine: engine, Themes: themes, Addresses: proxies, Logger: c.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	k.oauth, err1 = oauth.New(oauth.Config{
+		Issuer: loginURL, Clients: clients, Grants: c.Store, Counters: c.Store,
+		GUI: k.login.GUI(), Keys: ring, AddressKey: proxies.KeyOf, ExtensionGrants: c.ExtensionGrants,
+		GrantLifetime: c.GrantLifetime, Logger: c.Logger,
+	})
+	k.api, err2 = api.New(api.Config{
+		Prefix: k.apiPath, Clients: clients, Users: c.Store, Grants: c.Store, Counters: c.Store,
+		Addresses: proxies, Version: c.Version, Logger: c.Logger,
+	})
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, err
+	}
+	k.route()
+	return k, nil
+}
+
+// Run does the work that no request should wait for: it removes what has
+// expired from the store. It returns when the context ends, with its error.
+func (k *Kit) Run(ctx context.Context) error {
+	const pause, batch = time.Minute, 500
+	sweeper, ok := k.store.(store.Sweeper)
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+		for n := batch; ok && n == batch; {
+			var err error
+			if n, err = sweeper.Sweep(ctx, time.Now(), batch); err != nil {
+				break // the next round tries again
+			}
+		}
+	}
+}
+
+// ServeHTTP serves every URL of the kit.
+func (k *Kit) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch path := singleSlashes(r.URL.Path); {
+	case strings.HasPrefix(path, "/.well-known/"):
+		k.wellKnown.ServeHTTP(w, r)
+	case below(path, k.apiPath):
+		k.apiServer.ServeHTTP(w, r)
+	default:
+		k.loginServer.ServeHTTP(w, r)
+	}
+}
+
+// LoginServer returns the handler of everything below LoginURL.
+func (k *Kit) LoginServer() http.Handler { return k.loginServer }
+
+// APIServer returns the handler of everything below APIURL.
+func (k *Kit) APIServer() http.Handler { return k.apiServer }
+
+// Metadata returns the handler of the authorization server's metadata, to be
+// mounted at /.well-known/oauth-authorization-server followed by the path of
+// LoginURL (RFC 8414, section 3.1).
+func (k *Kit) Metadata() http.Handler { return k.wellKnown }

@@ -1,0 +1,167 @@
+package connectid
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/connectid-kit/connectid/internal/target"
+	"github.com/connectid-kit/connectid/store"
+)
+
+// The handler of each URL alone, for those who mount by hand. The path at which
+// each is mounted must be the one below LoginURL at which the kit would serve it.
+
+// Login returns the handler of loginUrl.
+func (k *Kit) Login() http.Handler { return k.login.Login() }
+
+// CreateUser returns the handler of createUserUrl.
+func (k *Kit) CreateUser() http.Handler { return k.login.CreateUser() }
+
+// LoginCheck returns the handler of loginCheckUrl.
+func (k *Kit) LoginCheck() http.Handler { return k.login.LoginCheck() }
+
+// Logout returns the handler of logoutUrl.
+func (k *Kit) Logout() http.Handler { return k.login.Logout() }
+
+// ResetPassword returns the handler of resetPasswordUrl.
+func (k *Kit) ResetPassword() http.Handler { return k.login.ResetPassword() }
+
+// Authorize returns the handler of the authorization endpoint.
+func (k *Kit) Authorize() http.Handler { return k.oauth.Authorize() }
+
+// OAuthLogin returns the handler of the pages that a user sees who has to log in
+// at the authorization endpoint.
+func (k *Kit) OAuthLogin() http.Handler { return k.oauth.OAuthLogin() }
+
+// Token returns the handler of the token endpoint.
+func (k *Kit) Token() http.Handler { return k.oauth.Token() }
+
+// Revoke returns the handler of the revocation endpoint.
+func (k *Kit) Revoke() http.Handler { return k.oauth.Revoke() }
+
+// Introspect returns the handler of the introspection endpoint.
+func (k *Kit) Introspect() http.Handler { return k.oauth.Introspect() }
+
+// Assets returns the handler of the pages' styles, scripts and images, to be
+// mounted below theme/.
+func (k *Kit) Assets() http.Handler { return k.themes.Assets() }
+
+// route builds the handlers of whole servers.
+func (k *Kit) route() {
+	pages := map[string]http.Handler{
+		"login":                                  k.Login(),
+		"createUser":                             k.CreateUser(),
+		"loginCheck":                             k.LoginCheck(),
+		"logout":                                 k.Logout(),
+		"resetPassword":                          k.ResetPassword(),
+		"oauth/authorize":                        k.Authorize(),
+		"oauthLogin":                             k.OAuthLogin(),
+		"oauth/token":                            k.Token(),
+		"oauth/revoke":                           k.Revoke(),
+		"oauth/introspect":                       k.Introspect(),
+		".well-known/oauth-authorization-server": k.oauth.Metadata(),
+	}
+	assets, notFound := k.Assets(), k.login.NotFound()
+	k.loginServer = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := singleSlashes(r.URL.Path)
+		rest, ok := cutBase(path, k.loginPath)
+		if !ok {
+			notFound.ServeHTTP(w, r)
+			return
+		}
+		// Handlers see the path that browsers see, whatever was stripped.
+		if full := k.loginPath + rest; full != r.URL.Path {
+			r = withPath(r, full)
+		}
+		switch h, known := pages[rest]; {
+		case known:
+			h.ServeHTTP(w, r)
+		case strings.HasPrefix(rest, "theme/"):
+			assets.ServeHTTP(w, r)
+		default:
+			notFound.ServeHTTP(w, r)
+		}
+	})
+	api := k.api.Handler()
+	k.apiServer = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := singleSlashes(r.URL.Path)
+		if rest, ok := cutBase(path, k.apiPath); ok {
+			path = k.apiPath + rest
+		}
+		if path != r.URL.Path {
+			r = withPath(r, path)
+		}
+		api.ServeHTTP(w, r)
+	})
+	const place = "/.well-known/oauth-authorization-server"
+	k.wellKnown = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if singleSlashes(r.URL.Path) != strings.TrimSuffix(place+k.loginPath, "/") {
+			notFound.ServeHTTP(w, r)
+			return
+		}
+		k.oauth.Metadata().ServeHTTP(w, r)
+	})
+}
+
+// Clean serves requests with a doubled slash in their path as if there were one:
+// [http.ServeMux] would answer them with a redirect, and real callers post to
+// /user//oauth/token. It wraps the host's mux.
+func Clean(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if path := singleSlashes(r.URL.Path); path != r.URL.Path {
+			r = withPath(r, path)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func singleSlashes(path string) string {
+	for strings.Contains(path, "//") {
+		path = strings.ReplaceAll(path, "//", "/")
+	}
+	return path
+}
+
+// withPath returns the request with another path.
+func withPath(r *http.Request, path string) *http.Request {
+	u := *r.URL
+	u.Path, u.RawPath = path, ""
+	r2 := *r
+	r2.URL = &u
+	return &r2
+}
+
+// below reports whether the path, possibly with its first segments stripped, is
+// below the base.
+func below(path, base string) bool {
+	for base != "/" {
+		if strings.HasPrefix(path, base) {
+			return true
+		}
+		base = base[1+strings.IndexByte(base[1:], '/'):]
+	}
+	return false
+}
+
+// cutBase returns what follows the base in the path. A host may have stripped
+// any number of the base's first segments ([http.StripPrefix]).
+func cutBase(path, base string) (rest string, ok bool) {
+	for {
+		if rest, ok = strings.CutPrefix(path, base); ok || base == "/" {
+			return rest, ok
+		}
+		base = base[1+strings.IndexByte(base[1:], '/'):]
+	}
+}
+
+// resetURL returns where a user of the client changes her password, for the
+// notice of a changed one; "" for a client without a homepage to return to.
+func resetURL(loginURL string, c store.Client) string {
+	if u, err := target.Parse(c.Homepage); err != nil || !target.For(&c).Allows(u) {
+		return ""
+	}
+	return loginURL + "/resetPassword?" + url.Values{
+		"clientId": {c.ID}, "returnUrl": {c.Homepage}, "errorUrl": {c.Homepage},
+	}.Encode()
+}
