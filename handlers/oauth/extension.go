@@ -1,0 +1,112 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/connectid-kit/connectid/store"
+)
+
+// ExtensionGrant is a grant type of its own (RFC 6749, section 4.5).
+type ExtensionGrant struct {
+	// Type is the value of grant_type: an absolute URI. A client may use it when
+	// its GrantTypes have it.
+	Type string
+	// BasicOnly refuses clients that did not prove a secret in the
+	// Authorization header.
+	BasicOnly bool
+	// Exchange judges a request. An [*Error] travels to the client, usually with
+	// code [InvalidGrant]; every other error is answered with 503 and logged.
+	// What is used once has to be taken by one atomic call, before it returns.
+	// It is called by many goroutines at once.
+	Exchange func(context.Context, GrantRequest) (GrantResult, error)
+}
+
+// GrantRequest is a token request with an extension grant. Its client has been
+// authenticated and may use the grant.
+type GrantRequest struct {
+	Client store.Client
+	// Authenticated reports whether the client proved a secret; false for a
+	// public client.
+	Authenticated bool
+	Scope         string // that was asked for; the client may have it
+
+	params params
+}
+
+// Param returns a parameter of the request's body, or "".
+func (r GrantRequest) Param(name string) string { return r.params.get(name) }
+
+// GrantResult is what an extension grant gives.
+type GrantResult struct {
+	// UserID is the user of a user token; empty for a client token.
+	UserID string
+	// Scope is what was granted; empty for the scope that was asked for.
+	Scope string
+	// AuthenticatedAt is when the user was; default now.
+	AuthenticatedAt time.Time
+	// NoRefreshToken leaves out the refresh token, which a user token has when
+	// the client may use it.
+	NoRefreshToken bool
+}
+
+// checkExtensions reports every fault at once.
+func checkExtensions(grants []ExtensionGrant) (map[string]ExtensionGrant, error) {
+	m := map[string]ExtensionGrant{}
+	var errs []error
+	for i, g := range grants {
+		u, err := url.Parse(g.Type)
+		_, taken := m[g.Type]
+		switch {
+		case err != nil || u.Scheme == "":
+			errs = append(errs, fmt.Errorf("bad Type %q of extension grant %d: want an absolute URI", g.Type, i))
+		case taken:
+			errs = append(errs, fmt.Errorf("extension grant %q is registered twice", g.Type))
+		case g.Exchange == nil:
+			errs = append(errs, fmt.Errorf("extension grant %q has no Exchange", g.Type))
+		}
+		m[g.Type] = g
+	}
+	return m, errors.Join(errs...)
+}
+
+// exchangeExtension serves an extension grant.
+func (s *Server) exchangeExtension(ctx context.Context, c *caller, g ExtensionGrant, f form, scope string) (answer, error) {
+	if g.BasicOnly && !(c.basic && c.proven) {
+		return answer{}, fault(InvalidClient, "this grant_type needs HTTP Basic authentication")
+	}
+	if len(f.repeated) > 0 {
+		return answer{}, fault(InvalidRequest, "a parameter is repeated")
+	}
+	allowed := func(t string) bool { return slices.Contains(c.Scopes, t) }
+	if !covers(allowed, scope) {
+		return answer{}, fault(InvalidScope, "this client may not ask for this scope")
+	}
+	result, err := g.Exchange(ctx, GrantRequest{Client: c.Client, Authenticated: c.proven, Scope: scope, params: f.params})
+	if err != nil {
+		return answer{}, fmt.Errorf("extension grant: %w", err)
+	}
+	if result.Scope == "" {
+		result.Scope = scope
+	}
+	if !validScope(result.Scope) || !covers(allowed, result.Scope) {
+		return answer{}, fmt.Errorf("extension grant %q gave a scope that the client may not have", g.Type)
+	}
+	if result.UserID == "" {
+		return s.clientToken(ctx, c, result.Scope)
+	}
+	if result.AuthenticatedAt.IsZero() {
+		result.AuthenticatedAt = time.Now()
+	}
+	return s.startGrant(ctx, &c.Client, store.Grant{
+		ID:              newGrantID(),
+		ClientID:        c.ID,
+		UserID:          result.UserID,
+		Scope:           result.Scope,
+		AuthenticatedAt: result.AuthenticatedAt,
+	}, !result.NoRefreshToken && slices.Contains(c.GrantTypes, grantRefresh))
+}

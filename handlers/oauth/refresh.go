@@ -1,0 +1,187 @@
+package oauth
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/connectid-kit/connectid/internal/keys"
+	"github.com/connectid-kit/connectid/store"
+)
+
+var errRefresh = fault(InvalidGrant, "unknown, expired or revoked refresh token")
+
+// maxSwaps bounds how often a refresh starts again because another one came
+// first. Two are enough: after the first, the presented token is a predecessor.
+const maxSwaps = 4
+
+// refresh serves the refresh token grant (RFC 6749, section 6) with rotation
+// (RFC 9700, section 4.14.2).
+//
+// A used token shows theft and ends its family. Its immediate predecessor is
+// excepted for [Config.RetryWindow]: the answer may have been lost, or two tabs
+// have asked at once. It gets the same successor again, which can be derived
+// from it, as only digests are stored.
+func (s *Server) refresh(ctx context.Context, c *caller, token, scope string) (answer, error) {
+	if token == "" {
+		return answer{}, fault(InvalidRequest, "missing refresh_token")
+	}
+	grantID, ok := splitRefresh(token)
+	if !ok {
+		return answer{}, errRefresh
+	}
+	presented := store.DigestOf(token)
+	for range maxSwaps {
+		g, err := s.config.Grants.Grant(ctx, grantID)
+		if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrRevoked) {
+			return answer{}, errRefresh
+		}
+		if err != nil {
+			return answer{}, fmt.Errorf("find grant: %w", err)
+		}
+		now := time.Now()
+		switch {
+		case g.ClientID != c.ID:
+			// Another client can neither use the token nor end the family.
+			return answer{}, errRefresh
+		case g.Refresh.IsZero(), !now.Before(g.RefreshExpires), !now.Before(g.ExpiresAt):
+			return answer{}, errRefresh
+		case !covers(func(t string) bool { return slices.Contains(strings.Fields(g.Scope), t) }, scope):
+			return answer{}, fault(InvalidScope, "the scope is wider than what was granted")
+		}
+		if scope == "" {
+			scope = g.Scope
+		}
+		var a answer
+		switch {
+		case same(presented, g.Refresh) && c.KeepRefreshToken:
+			a, err = s.renew(ctx, c, g, token, scope, now)
+		case same(presented, g.Refresh):
+			a, err = s.rotate(ctx, c, g, token, scope, now)
+		case same(presented, g.Previous) && now.Sub(g.RotatedAt) <= s.config.RetryWindow:
+			return s.repeat(ctx, g, token, now)
+		default:
+			if err := s.revoke(ctx, g.ID, now); err != nil {
+				return answer{}, err
+			}
+			s.log.WarnContext(ctx, "a used refresh token was presented: its family is revoked", "client", c.ID, "user", g.UserID)
+			return answer{}, errRefresh
+		}
+		switch {
+		case err == nil:
+			return a, nil
+		case errors.Is(err, store.ErrRevoked), errors.Is(err, store.ErrNotFound):
+			return answer{}, errRefresh
+		case !errors.Is(err, store.ErrConflict):
+			return answer{}, err
+		}
+	}
+	return answer{}, errors.New("refresh: too many conflicts")
+}
+
+// splitRefresh returns the grant id of a refresh token of this server's form.
+func splitRefresh(token string) (grantID string, ok bool) {
+	grantID, secret, ok := strings.Cut(token, ".")
+	return grantID, ok && isToken(grantID, 22) && isToken(secret, 43)
+}
+
+// isToken reports whether s is n characters of base64url.
+func isToken(s string, n int) bool {
+	if len(s) != n {
+		return false
+	}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9', c == '-', c == '_':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+func same(a, b store.Digest) bool {
+	return subtle.ConstantTimeCompare(a[:], b[:]) == 1 && !a.IsZero()
+}
+
+// rotate stores the successor of the presented token.
+func (s *Server) rotate(ctx context.Context, c *caller, g store.Grant, token, scope string, now time.Time) (answer, error) {
+	keyID := s.config.Keys.ID()
+	a, err := s.derive(keyID, g.ID, token, g.Generation)
+	if err != nil {
+		return answer{}, err
+	}
+	a.scope = scope
+	g.Previous, g.Refresh = g.Refresh, store.DigestOf(a.refresh)
+	g.Generation++
+	g.RotatedAt = now
+	g.KeyID = keyID
+	g.RefreshExpires = earlier(now.Add(s.refreshLifetime(&c.Client)), g.ExpiresAt)
+	t := s.accessToken(&c.Client, &g, a.access, scope, now)
+	if err := s.config.Grants.SwapGrant(ctx, g, t); err != nil {
+		return answer{}, fmt.Errorf("rotate refresh token: %w", err)
+	}
+	a.expiresIn(t.ExpiresAt, now)
+	return a, nil
+}
+
+// repeat answers the predecessor of the current refresh token as it was answered
+// the first time.
+func (s *Server) repeat(ctx context.Context, g store.Grant, token string, now time.Time) (answer, error) {
+	a, err := s.derive(g.KeyID, g.ID, token, g.Generation-1)
+	if err != nil {
+		return answer{}, err
+	}
+	if !same(store.DigestOf(a.refresh), g.Refresh) {
+		return answer{}, errors.New("the successor of a refresh token can not be derived again")
+	}
+	t, err := s.config.Grants.AccessToken(ctx, store.DigestOf(a.access))
+	if errors.Is(err, store.ErrNotFound) {
+		return answer{}, errRefresh // revoked meanwhile
+	}
+	if err != nil {
+		return answer{}, fmt.Errorf("find access token: %w", err)
+	}
+	a.scope = t.Scope
+	a.expiresIn(t.ExpiresAt, now)
+	return a, nil
+}
+
+// derive returns the tokens that follow from a refresh token.
+func (s *Server) derive(keyID, grantID, token string, generation int) (answer, error) {
+	n := strconv.Itoa(generation)
+	refresh, ok := s.config.Keys.MACWith(keyID, "refresh token", token, n)
+	access, ok2 := s.config.Keys.MACWith(keyID, "access token of refresh token", token, n)
+	if !ok || !ok2 {
+		return answer{}, errors.New("the key that derived a refresh token is gone")
+	}
+	return answer{access: keys.Token(access), refresh: grantID + "." + keys.Token(refresh)}, nil
+}
+
+// touchEvery is how far the end of a refresh token that does not rotate has to
+// move before it is stored.
+const touchEvery = time.Minute
+
+// renew gives another access token for a refresh token that does not rotate.
+func (s *Server) renew(ctx context.Context, c *caller, g store.Grant, token, scope string, now time.Time) (answer, error) {
+	a := answer{access: randomToken(), refresh: token, scope: scope}
+	t := s.accessToken(&c.Client, &g, a.access, scope, now)
+	until := earlier(now.Add(s.refreshLifetime(&c.Client)), g.ExpiresAt)
+	var err error
+	if until.Sub(g.RefreshExpires) >= touchEvery {
+		g.RefreshExpires = until
+		err = s.config.Grants.SwapGrant(ctx, g, t)
+	} else {
+		err = s.config.Grants.PutAccessToken(ctx, t)
+	}
+	if err != nil {
+		return answer{}, fmt.Errorf("renew access token: %w", err)
+	}
+	a.expiresIn(t.ExpiresAt, now)
+	return a, nil
+}

@@ -1,0 +1,266 @@
+package oauth
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/connectid-kit/connectid/store"
+)
+
+// The values of grant_type that RFC 6749 defines and this server knows.
+const (
+	grantCode    = "authorization_code"
+	grantRefresh = "refresh_token"
+	grantClient  = "client_credentials"
+)
+
+// tombstone is how long a revoked grant stays known as revoked: far longer than
+// any request that could still store tokens for it.
+const tombstone = 24 * time.Hour
+
+// Token returns the token endpoint (RFC 6749, section 3.2).
+func (s *Server) Token() http.Handler { return s.handle("token", s.token) }
+
+func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
+	f, err := readForm(w, r)
+	if err != nil {
+		return err
+	}
+	c, err := s.authenticate(w, r, f) // before anything is taken
+	if err != nil {
+		return err
+	}
+	grantType := f.get("grant_type")
+	extension, isExtension := s.extensions[grantType]
+	switch {
+	case grantType == "":
+		return fault(InvalidRequest, "missing grant_type")
+	case grantType != grantCode && grantType != grantRefresh && grantType != grantClient && !isExtension:
+		return fault(UnsupportedGrantType, "unknown grant_type")
+	case !slices.Contains(c.GrantTypes, grantType):
+		return fault(UnauthorizedClient, "this client may not use this grant_type")
+	}
+	scope := f.get("scope")
+	if !validScope(scope) {
+		return fault(InvalidScope, "malformed scope")
+	}
+	var a answer
+	switch grantType {
+	case grantCode:
+		a, err = s.exchangeCode(r.Context(), c, f.params)
+	case grantRefresh:
+		a, err = s.refresh(r.Context(), c, f.get("refresh_token"), scope)
+	case grantClient:
+		a, err = s.clientToken(r.Context(), c, scope)
+	default:
+		a, err = s.exchangeExtension(r.Context(), c, extension, f, scope)
+	}
+	if err != nil {
+		return err
+	}
+	return a.write(w)
+}
+
+// exchangeCode serves the authorization code grant (RFC 6749, section 4.1.3).
+func (s *Server) exchangeCode(ctx context.Context, c *caller, p params) (answer, error) {
+	code, verifier := p.get("code"), p.get("code_verifier")
+	if code == "" {
+		return answer{}, fault(InvalidRequest, "missing code")
+	}
+	if verifier != "" && !validVerifier(verifier) {
+		return answer{}, fault(InvalidRequest, "malformed code_verifier")
+	}
+	now := time.Now()
+	taken, err := s.config.Grants.TakeCode(ctx, store.DigestOf(code), c.ID)
+	switch {
+	case errors.Is(err, store.ErrUsed):
+		// RFC 6749, section 4.1.2: a code that is used twice may have been
+		// stolen, so what it gave is revoked.
+		if err := s.revoke(ctx, taken.GrantID, now); err != nil {
+			return answer{}, err
+		}
+		return answer{}, fault(InvalidGrant, "the code was used before")
+	case errors.Is(err, store.ErrNotFound):
+		return answer{}, fault(InvalidGrant, "unknown or expired code")
+	case err != nil:
+		return answer{}, fmt.Errorf("take code: %w", err)
+	case !now.Before(taken.ExpiresAt):
+		return answer{}, fault(InvalidGrant, "unknown or expired code")
+	case taken.RedirectURI != "" && taken.RedirectURI != p.get("redirect_uri"):
+		return answer{}, fault(InvalidGrant, "redirect_uri is not the one of the authorization request")
+	case taken.Challenge == "" && verifier != "":
+		// RFC 9700, section 2.1.1: a stripped challenge must show.
+		return answer{}, fault(InvalidGrant, "code_verifier without a code_challenge")
+	case taken.Challenge != "" && !proves(verifier, taken.Challenge):
+		return answer{}, fault(InvalidGrant, "code_verifier does not match")
+	}
+	return s.startGrant(ctx, &c.Client, store.Grant{
+		ID:              taken.GrantID,
+		ClientID:        c.ID,
+		UserID:          taken.UserID,
+		Scope:           taken.Scope,
+		AuthenticatedAt: taken.AuthenticatedAt,
+	}, slices.Contains(c.GrantTypes, grantRefresh))
+}
+
+// validVerifier checks the form of RFC 7636, section 4.1.
+func validVerifier(v string) bool {
+	if len(v) < 43 || len(v) > 128 {
+		return false
+	}
+	for i := range len(v) {
+		switch c := v[i]; {
+		case 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9', c == '-', c == '.', c == '_', c == '~':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// proves checks a verifier as RFC 7636, section 4.6 does for S256.
+func proves(verifier, challenge string) bool {
+	var got [43]byte
+	sum := sha256.Sum256([]byte(verifier))
+	base64.RawURLEncoding.Encode(got[:], sum[:])
+	return subtle.ConstantTimeCompare(got[:], []byte(challenge)) == 1
+}
+
+// startGrant stores a grant with its first tokens.
+func (s *Server) startGrant(ctx context.Context, c *store.Client, g store.Grant, withRefresh bool) (answer, error) {
+	now := time.Now()
+	g.CreatedAt = now
+	g.ExpiresAt = now.Add(s.config.GrantLifetime)
+	a := answer{access: randomToken(), scope: g.Scope}
+	if withRefresh {
+		a.refresh = g.ID + "." + randomToken()
+		g.Refresh = store.DigestOf(a.refresh)
+		g.RefreshExpires = earlier(now.Add(s.refreshLifetime(c)), g.ExpiresAt)
+	}
+	t := s.accessToken(c, &g, a.access, g.Scope, now)
+	if !withRefresh {
+		g.ExpiresAt = t.ExpiresAt
+	}
+	err := s.config.Grants.CreateGrant(ctx, g, t)
+	if errors.Is(err, store.ErrRevoked) {
+		return answer{}, fault(InvalidGrant, "the code was used before")
+	}
+	if err != nil {
+		return answer{}, fmt.Errorf("create grant: %w", err)
+	}
+	a.expiresIn(t.ExpiresAt, now)
+	return a, nil
+}
+
+// accessToken returns the record of an access token of a grant.
+func (s *Server) accessToken(c *store.Client, g *store.Grant, token, scope string, now time.Time) store.AccessToken {
+	return store.AccessToken{
+		Hash:      store.DigestOf(token),
+		GrantID:   g.ID,
+		ClientID:  c.ID,
+		UserID:    g.UserID,
+		Scope:     scope,
+		CreatedAt: now,
+		ExpiresAt: earlier(now.Add(s.accessLifetime(c)), g.ExpiresAt),
+	}
+}
+
+// clientToken serves the client credentials grant (RFC 6749, section 4.4). A
+// client that asks for no scope gets none.
+func (s *Server) clientToken(ctx context.Context, c *caller, scope string) (answer, error) {
+	if !c.proven {
+		return answer{}, fault(UnauthorizedClient, "client_credentials needs a client secret")
+	}
+	if !covers(func(t string) bool { return slices.Contains(c.Scopes, t) }, scope) {
+		return answer{}, fault(InvalidScope, "this client may not ask for this scope")
+	}
+	now := time.Now()
+	a := answer{access: randomToken(), scope: scope}
+	t := store.AccessToken{
+		Hash:      store.DigestOf(a.access),
+		ClientID:  c.ID,
+		Scope:     scope,
+		CreatedAt: now,
+		ExpiresAt: now.Add(s.accessLifetime(&c.Client)),
+	}
+	if err := s.config.Grants.PutAccessToken(ctx, t); err != nil {
+		return answer{}, fmt.Errorf("put access token: %w", err)
+	}
+	a.expiresIn(t.ExpiresAt, now)
+	return a, nil
+}
+
+// revoke ends a grant, also when the caller has gone away.
+func (s *Server) revoke(ctx context.Context, grantID string, now time.Time) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.Timeout)
+	defer cancel()
+	if err := s.config.Grants.RevokeGrant(ctx, grantID, now.Add(tombstone)); err != nil {
+		return fmt.Errorf("revoke grant: %w", err)
+	}
+	return nil
+}
+
+// newGrantID returns 128 random bits as 22 characters.
+func newGrantID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// answer is a successful answer of the token endpoint (RFC 6749, section 5.1).
+type answer struct {
+	access, refresh, scope string
+	seconds                int64
+}
+
+// expiresIn sets the lifetime in whole seconds, rounded up, so that all answers
+// to one race say the same.
+func (a *answer) expiresIn(at, now time.Time) {
+	a.seconds = int64((at.Sub(now) + time.Second - 1) / time.Second)
+}
+
+func (a *answer) write(w http.ResponseWriter) error {
+	b := make([]byte, 0, 320)
+	b = append(b, `{"access_token":`...)
+	b = appendString(b, a.access)
+	b = append(b, `,"token_type":"Bearer","expires_in":`...)
+	b = strconv.AppendInt(b, a.seconds, 10)
+	if a.refresh != "" {
+		b = append(b, `,"refresh_token":`...)
+		b = appendString(b, a.refresh)
+	}
+	if a.scope != "" {
+		b = append(b, `,"scope":`...)
+		b = appendString(b, a.scope)
+	}
+	b = append(b, '}')
+	noStore(w)
+	w.Write(b) // a client that has gone away can ask again
+	return nil
+}
+
+// appendString appends s as encoding/json writes it.
+func appendString(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c > 0x7e || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			quoted, err := json.Marshal(s)
+			if err != nil {
+				panic(err) // a string
+			}
+			return append(b, quoted...)
+		}
+	}
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
+}
