@@ -2,14 +2,26 @@ module github.com/connectid-kit/connectid/examples
 
 go 1.26.0
 
-require github.com/connectid-kit/connectid v0.0.0
+require (
+	github.com/chromedp/cdproto v0.159.0
+	github.com/chromedp/chromedp v0.23.0
+	github.com/connectid-kit/connectid v0.0.0
+	github.com/gorilla/securecookie v1.1.2
+	golang.org/x/crypto v0.58.0
+	golang.org/x/oauth2 v0.37.0
+)
 
 require (
-	github.com/chromedp/cdproto v0.159.0 // indirect
-	github.com/chromedp/chromedp v0.23.0 // indirect
 	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
-	github.com/gorilla/securecookie v1.1.2 // indirect
-	golang.org/x/oauth2 v0.37.0 // indirect
+	github.com/justinas/nosurf v1.2.0 // indirect
+	github.com/nyaruka/phonenumbers v1.8.1 // indirect
+	github.com/tdewolff/parse/v2 v2.8.20 // indirect
+	golang.org/x/image v0.47.0 // indirect
+	golang.org/x/net v0.62.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/text v0.43.0 // indirect
+	golang.org/x/time v0.16.0 // indirect
+	google.golang.org/protobuf v1.36.11 // indirect
 )
 
 replace github.com/connectid-kit/connectid => ../

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/connectid-kit/connectid"
+	"github.com/connectid-kit/connectid/examples/clients"
+	"github.com/connectid-kit/connectid/examples/newspaper/paper"
+	"github.com/connectid-kit/connectid/flows/message"
+	"github.com/connectid-kit/connectid/handlers/oauth"
+	"github.com/connectid-kit/connectid/store"
+)
+
+// demo is all that runs: connectid with its store and outbox, and two newspapers.
+type demo struct {
+	urls
+	data        *folder
+	certificate *tls.Certificate // nil on plain http
+	store       closingStore
+	outbox      *message.Outbox
+	kit         *connectid.Kit
+	login       http.Handler // connectid and the demo's own pages
+	papers      [2]http.Handler
+	logger      *slog.Logger
+}
+
+type closingStore interface {
+	store.Store
+	io.Closer
+}
+
+func newDemo(ctx context.Context, data *folder, at urls, logger *slog.Logger) (*demo, error) {
+	d := &demo{urls: at, data: data, logger: logger}
+	if err := d.open(ctx); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+func (d *demo) open(ctx context.Context) (err error) {
+	if d.secure() {
+		if d.certificate, err = d.data.certificate(); err != nil {
+			return err
+		}
+	}
+	if d.store, err = openStore(ctx, d.data.file("connectid.db")); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	if d.outbox, err = message.NewOutbox(message.OutboxConfig{Path: d.data.file("outbox.jsonl")}); err != nil {
+		return fmt.Errorf("outbox: %w", err)
+	}
+	registered, err := d.register(ctx)
+	if err != nil {
+		return fmt.Errorf("clients: %w", err)
+	}
+	if err := addReaders(ctx, d.store); err != nil {
+		return fmt.Errorf("users: %w", err)
+	}
+	d.kit, err = connectid.New(connectid.Config{
+		Store: d.store, Keys: d.data.Keys, LoginURL: d.Login, APIURL: d.API,
+		Sender: d.outbox, Clients: clients.Folders,
+		InsecureAllowHTTP: !d.secure(),
+		Logger:            d.logger,
+	})
+	if err != nil {
+		return err
+	}
+	own, err := newPages(d.info(registered), d.outbox, d.logger)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/user/", d.kit.LoginServer())
+	mux.Handle("/capi/", d.kit.APIServer())
+	mux.Handle("/.well-known/oauth-authorization-server/user", d.kit.Metadata())
+	mux.Handle("/", own)
+	d.login = connectid.Clean(mux)
+	return d.openPapers()
+}
+
+// register writes the client records; addresses and secrets may have changed
+// since the last start.
+func (d *demo) register(ctx context.Context) ([]store.Client, error) {
+	var errs []error
+	registered := d.registered(func(id string) string {
+		hash, err := oauth.HashSecret(d.data.ClientSecrets[id])
+		errs = append(errs, err)
+		return hash
+	})
+	for _, c := range registered {
+		errs = append(errs, d.store.PutClient(ctx, c))
+	}
+	return registered, errors.Join(errs...)
+}
+
+func (d *demo) info(registered []store.Client) info {
+	i := info{LoginServer: d.Login, APIServer: d.API, PayServer: d.Pay, Issuer: d.Login, Users: readers}
+	for _, c := range registered {
+		i.Clients = append(i.Clients, infoClient{
+			ClientID: c.ID, ClientSecret: d.data.ClientSecrets[c.ID], Name: c.Name,
+			RedirectURI: c.RedirectURIs[0], ReturnURL: c.Targets[0] + "/", ErrorURL: c.Targets[0] + "/", Homepage: c.Homepage,
+		})
+	}
+	return i
+}
+
+func (d *demo) openPapers() error {
+	client := &http.Client{Timeout: 10 * time.Second}
+	if d.certificate != nil {
+		roots := x509.NewCertPool()
+		roots.AddCert(d.certificate.Leaf)
+		client.Transport = &http.Transport{
+			TLSClientConfig:   &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+			ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute,
+		}
+	}
+	for i, id := range []string{firstClient, secondClient} {
+		edition, err := paper.LoadEdition(paper.Editions()[i])
+		if err != nil {
+			return err
+		}
+		keys := d.data.PaperKeys[id]
+		d.papers[i], err = paper.New(paper.Config{
+			Edition: edition, Base: d.Papers[i], LoginServer: d.Login, APIServer: d.API,
+			ClientID: id, ClientSecret: d.data.ClientSecrets[id],
+			HashKey: keys[:32], BlockKey: keys[32:], HTTPClient: client, Logger: d.logger,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweep removes what has expired, until ctx ends.
+func (d *demo) sweep(ctx context.Context) {
+	if err := d.kit.Run(ctx); err != nil && ctx.Err() == nil {
+		d.logger.ErrorContext(ctx, "sweep", "err", err)
+	}
+}
+
+// announce prints where everything is.
+func (d *demo) announce(w io.Writer) {
+	fmt.Fprintf(w, `connectid is running. Start here:
+
+  %s/demo
+
+  Fjordposten    %s
+  Skärgårdsnytt  %s
+  outbox         %[1]s/demo/outbox
+  login server   %[4]s
+  API server     %[5]s
+  data           %[6]s
+`, d.Host, d.Papers[0], d.Papers[1], d.Login, d.API, d.data.path)
+	if d.certificate != nil {
+		fmt.Fprintf(w, "\nThe certificate is %s. Browsers warn until you import it as trusted.\n", d.data.file("cert.pem"))
+	}
+	fmt.Fprintln(w, "\nPress Ctrl-C to stop. Everything is kept for the next start.")
+}
+
+// Close closes the store and the outbox.
+func (d *demo) Close() error {
+	var errs []error
+	if d.outbox != nil {
+		errs = append(errs, d.outbox.Close())
+	}
+	if d.store != nil {
+		errs = append(errs, d.store.Close())
+	}
+	return errors.Join(errs...)
+}

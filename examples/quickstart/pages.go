@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"html/template"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/connectid-kit/connectid/flows/message"
+)
+
+//go:embed pages
+var pageFiles embed.FS
+
+// info is what /demo/info.json tells scripts.
+type info struct {
+	LoginServer string       `json:"loginServer"`
+	APIServer   string       `json:"apiServer"`
+	PayServer   string       `json:"payServer"`
+	Issuer      string       `json:"issuer"`
+	Clients     []infoClient `json:"clients"`
+	Users       []infoUser   `json:"users"`
+}
+
+type infoClient struct {
+	ClientID     string `json:"clientId"`
+	ClientSecret string `json:"clientSecret"` // empty for a public client
+	Name         string `json:"name"`
+	RedirectURI  string `json:"redirectUri"`
+	ReturnURL    string `json:"returnUrl"`
+	ErrorURL     string `json:"errorUrl"`
+	Homepage     string `json:"homepage"`
+}
+
+type infoUser struct {
+	Credential string `json:"credential"`
+	Password   string `json:"password"` // empty for an account without one
+	Mobile     string `json:"mobile,omitempty"`
+	Name       string `json:"name"`
+}
+
+// pages are what the demo adds beside connectid: a start page, the outbox, and
+// both for scripts. They tell passwords and codes, so they answer requests for
+// loopback names only: a foreign site that points its own name at this machine
+// reads nothing.
+type pages struct {
+	info      info
+	outbox    *message.Outbox
+	templates *template.Template
+	logger    *slog.Logger
+}
+
+func newPages(i info, outbox *message.Outbox, logger *slog.Logger) (http.Handler, error) {
+	t, err := template.ParseFS(pageFiles, "pages/*.html")
+	if err != nil {
+		return nil, err
+	}
+	p := &pages{info: i, outbox: outbox, templates: t, logger: logger}
+	mux := http.NewServeMux()
+	mux.Handle("GET /{$}", http.RedirectHandler("/demo", http.StatusSeeOther))
+	mux.HandleFunc("GET /demo", p.start)
+	mux.HandleFunc("GET /demo/info.json", func(w http.ResponseWriter, r *http.Request) { p.json(w, r, p.info) })
+	mux.HandleFunc("GET /demo/outbox.json", func(w http.ResponseWriter, r *http.Request) { p.json(w, r, p.outbox.List()) })
+	mux.HandleFunc("GET /demo/outbox", p.showOutbox)
+	mux.Handle("GET /demo/static/", http.StripPrefix("/demo/static/", http.HandlerFunc(p.static)))
+	return localOnly(mux), nil
+}
+
+func localOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if h, _, err := net.SplitHostPort(r.Host); err == nil {
+			host = h
+		}
+		if ip := net.ParseIP(strings.Trim(host, "[]")); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			http.Error(w, "this demo answers to localhost only", http.StatusMisdirectedRequest)
+			return
+		}
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; frame-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (p *pages) json(w http.ResponseWriter, r *http.Request, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		p.logger.DebugContext(r.Context(), "write", "err", err)
+	}
+}
+
+func (p *pages) render(w http.ResponseWriter, r *http.Request, name string, data any) {
+	var buf bytes.Buffer
+	if err := p.templates.ExecuteTemplate(&buf, name, data); err != nil {
+		p.logger.ErrorContext(r.Context(), "render", "page", name, "err", err)
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	if _, err := buf.WriteTo(w); err != nil {
+		p.logger.DebugContext(r.Context(), "write", "err", err)
+	}
+}
+
+func (p *pages) start(w http.ResponseWriter, r *http.Request) { p.render(w, r, "start.html", p.info) }
+
+// showOutbox lists the messages, the newest first.
+func (p *pages) showOutbox(w http.ResponseWriter, r *http.Request) {
+	messages := p.outbox.List()
+	slices.Reverse(messages)
+	p.render(w, r, "outbox.html", messages)
+}
+
+func (p *pages) static(w http.ResponseWriter, r *http.Request) {
+	if strings.HasSuffix(r.URL.Path, ".html") {
+		http.NotFound(w, r)
+		return
+	}
+	http.ServeFileFS(w, r, pageFiles, "pages/"+strings.TrimPrefix(r.URL.Path, "/"))
+}
