@@ -312,7 +312,6 @@ func contentType(r *http.Request, ct string) *http.Request { return header(r, "C
 
 func header(r *http.Request, name, value string) *http.Request { r.Header.Set(name, value); return r }
 
-
 func TestConfigFaults(t *testing.T) {
 	t.Parallel()
 	_, err := oauth.New(oauth.Config{
