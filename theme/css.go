@@ -74,6 +74,9 @@ type cssToken struct {
 type cssCleaner struct {
 	faultList
 	resolve func(string) (string, bool)
+	// picture, if not nil, names a custom property that holds the url() of what is
+	// referred to, for where a property's value is an image.
+	picture func(ref string) (property string, ok bool)
 	toks    []cssToken // ends with an ErrorToken
 	i       int
 	out     strings.Builder

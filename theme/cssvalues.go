@@ -61,7 +61,7 @@ func (c *cssCleaner) components(mode cssMode, kind blockKind) {
 			if len(open) > 0 {
 				in = &open[len(open)-1]
 			}
-			c.component(t, mode, in)
+			c.component(t, mode, kind, in)
 		}
 		c.i++
 	}
@@ -116,7 +116,7 @@ func (c *cssCleaner) opening(mode cssMode, kind blockKind, open []cssFrame) cssF
 }
 
 // component checks and writes one token that is neither blank nor a bracket.
-func (c *cssCleaner) component(t cssToken, mode cssMode, in *cssFrame) {
+func (c *cssCleaner) component(t cssToken, mode cssMode, kind blockKind, in *cssFrame) {
 	text := string(t.data)
 	switch t.TokenType {
 	case css.IdentToken, css.CustomPropertyNameToken:
@@ -131,7 +131,7 @@ func (c *cssCleaner) component(t cssToken, mode cssMode, in *cssFrame) {
 	case css.StringToken:
 		text = c.stringToken(t, mode, in)
 	case css.URLToken:
-		text = c.urlToken(t, mode)
+		text = c.urlToken(t, mode, kind == styleBlock && (in == nil || !cssImageSets[in.name]))
 	case css.NumberToken, css.PercentageToken:
 	case css.DimensionToken:
 		if bytes.IndexByte(t.data, '\\') >= 0 || !isASCII(t.data) {
@@ -218,7 +218,7 @@ func (c *cssCleaner) stringToken(t cssToken, mode cssMode, in *cssFrame) string 
 	return cssString(s)
 }
 
-func (c *cssCleaner) urlToken(t cssToken, mode cssMode) string {
+func (c *cssCleaner) urlToken(t cssToken, mode cssMode, variable bool) string {
 	if mode != inValue {
 		c.add(t.at, "url() is not allowed here")
 		return ""
@@ -239,7 +239,13 @@ func (c *cssCleaner) urlToken(t cssToken, mode cssMode) string {
 		c.add(t.at, "put the address of this url() in quotes")
 		return ""
 	}
-	return c.address(t, cssDecode(ref))
+	address := cssDecode(ref)
+	if variable && c.picture != nil {
+		if property, ok := c.picture(address); ok {
+			return "var(" + property + ")"
+		}
+	}
+	return c.address(t, address)
 }
 
 const notOwn = "is not one of the client's own files"

@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -415,10 +416,8 @@ func svgSize(clean []byte) (width, height int) {
 
 // svgLength reads a length in pixels; 0 for other units.
 func svgLength(s string) float64 {
-	var v float64
-	var rest string
-	n, _ := fmt.Sscanf(s, "%g%s", &v, &rest)
-	if n == 0 || rest != "" && rest != "px" {
+	v, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(s), "px"), 64)
+	if err != nil || math.IsNaN(v) {
 		return 0
 	}
 	return v
