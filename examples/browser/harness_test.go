@@ -209,7 +209,7 @@ func (b *tab) another() *tab {
 
 func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := withPatience(b)
 	defer cancel()
 	if err := chromedp.Do(ctx, actions...); err != nil {
 		b.fatalf("%v", err)
@@ -224,7 +224,7 @@ func (b *tab) open(url string) {
 // eval evaluates JavaScript in the page; an error means that the page is going
 // away, or has none of what is asked for.
 func eval[T any](b *tab, js string) (T, error) {
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := withPatience(b)
 	defer cancel()
 	return chromedp.Run(ctx, chromedp.Evaluate[T](js))
 }
@@ -318,10 +318,24 @@ func (b *tab) dark(on bool) {
 	})
 }
 
+// narrow switches between the narrowest phone and a desktop.
+func (b *tab) narrow(on bool) {
+	b.t.Helper()
+	width := int64(1280)
+	if on {
+		width = 320
+	}
+	b.do(chromedp.EmulateViewport(width, 900))
+}
+
+func withPatience(b *tab) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(b.ctx, patience)
+}
+
 // call sends a command of the DevTools protocol.
 func call[P, R any](b *tab, command cdp.Command[P, R], params P) R {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := withPatience(b)
 	defer cancel()
 	result, err := chromedp.Call(ctx, command, params)
 	if err != nil {

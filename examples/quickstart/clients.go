@@ -54,7 +54,7 @@ func (u urls) registered(secret func(clientID string) string) []store.Client {
 			Name: name, Description: description, Homepage: base + "/",
 			CustomerCarePhone: "+47 21 00 00 00", CustomerCareEmail: "kundeservice@example.com",
 			Product:              name + " Digital",
-			SubscriptionTermsURL: base + "/", UserTermsURL: base + "/",
+			SubscriptionTermsURL: base + "/terms", UserTermsURL: base + "/terms",
 			Language: lang, Region: region, GUIVersion: 2,
 			Targets:          []string{base},
 			RedirectURIs:     []string{base + "/callback"},

@@ -177,6 +177,10 @@ func (p *Paper) loggedOut(w http.ResponseWriter, r *http.Request) {
 	p.message(w, r, http.StatusOK, "loggedOut", "/")
 }
 
+func (p *Paper) terms(w http.ResponseWriter, r *http.Request) {
+	p.message(w, r, http.StatusOK, "terms", "/")
+}
+
 // static serves the style sheet, the script and the drawings.
 func (p *Paper) static(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("file")

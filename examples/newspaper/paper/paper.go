@@ -112,6 +112,7 @@ func (p *Paper) routes() http.Handler {
 	mux.HandleFunc("GET /me", p.arriving(p.me))
 	mux.HandleFunc("POST /logout", p.logout)
 	mux.HandleFunc("GET /logged-out", p.loggedOut)
+	mux.HandleFunc("GET /terms", p.terms)
 	mux.HandleFunc("GET /embedded", p.embedded)
 	mux.HandleFunc("GET /embedded/{answer}", p.embeddedAnswer)
 	mux.HandleFunc("GET /static/{file}", p.static)
