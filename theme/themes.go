@@ -8,14 +8,20 @@
 package theme
 
 import (
+	"embed"
 	"errors"
 	"fmt"
 	"html/template"
+	"io"
 	"io/fs"
 	"log/slog"
+	"net/http"
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/connectid-kit/connectid/internal/texts"
+	"github.com/connectid-kit/connectid/store"
 )
 
 // Config configures [Themes].
@@ -25,7 +31,7 @@ type Config struct {
 	Base string
 	// Folders holds a folder for each client that has a look of its own, named by
 	// its client ID. None is needed.
-	Folders fs.FS
+	Folders fs.FS // see [Folder]
 	// CachedPages bounds how many rendered pages are kept; default 1024, of about
 	// 8 KB each. Negative keeps none.
 	CachedPages int
@@ -42,8 +48,13 @@ type Themes struct {
 	config   Config
 	standard *look
 	clients  map[string]*look
+	records  []store.Client
 	cache    *cache
+	assets   *assetSet
 }
+
+//go:embed static
+var static embed.FS
 
 // look is what makes one client's pages differ from another's, beside its record.
 type look struct {
@@ -66,7 +77,7 @@ type picture struct {
 }
 
 // New checks the pages and every client's folder and returns what renders them.
-// All faults are reported at once.
+// All faults are reported at once, those in folders as [FileFaults].
 func New(c Config) (*Themes, error) {
 	if c.Base == "" {
 		c.Base = "/user/"
@@ -86,12 +97,147 @@ func New(c Config) (*Themes, error) {
 	if !strings.HasPrefix(c.Base, "/") || !strings.HasSuffix(c.Base, "/") {
 		return nil, fmt.Errorf("bad Base %q: want a path with a slash at both ends", c.Base)
 	}
-	t := &Themes{config: c, clients: make(map[string]*look), cache: newCache(c.CachedPages)}
+	t := &Themes{config: c, clients: make(map[string]*look), cache: newCache(c.CachedPages), assets: newAssetSet(c.Base)}
+	if err := t.load(); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// load makes the standard look and those of the clients' folders.
+func (t *Themes) load() error {
+	css, err1 := fs.ReadFile(static, "static/login.css")
+	js, err2 := fs.ReadFile(static, "static/page.js")
+	templates, err3 := parseTemplates(nil)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return fmt.Errorf("theme: %w", err)
+	}
+	t.standard = &look{templates: templates, links: links{
+		Stylesheets: []string{t.assets.add("", "login.css", "text/css", css)},
+		Script:      t.assets.add("", "page.js", "text/javascript", js),
+	}}
+	if t.config.Folders == nil {
+		return nil
+	}
+	folders, err := LoadFolders(t.config.Folders)
+	faults, ok := errors.AsType[FileFaults](err)
+	if err != nil && !ok {
+		return err
+	}
+	if faults != nil {
+		return append(faults, t.templateFaults()...)
+	}
+	for _, f := range folders {
+		l, err := t.dress(f)
+		if own, ok := errors.AsType[FileFaults](err); ok {
+			faults = append(faults, own...)
+		} else if err != nil {
+			return err
+		}
+		t.clients[f.Client.ID] = l
+		if f.HasClient {
+			t.records = append(t.records, f.Client)
+		}
+		for _, w := range f.Warnings {
+			t.config.Logger.Warn("theme: " + w.String())
+		}
+	}
+	return faults.orNil()
+}
+
+// templateFaults returns what is wrong with the templates of folders that can not
+// be loaded for other reasons.
+func (t *Themes) templateFaults() (faults FileFaults) {
+	dirs, err := fs.Glob(t.config.Folders, "*/templates")
+	if err != nil {
+		return nil // the pattern is a good one
+	}
+	for _, dir := range dirs {
+		id := path.Dir(dir)
+		own, err := fs.Sub(t.config.Folders, dir)
+		if err == nil {
+			_, err = t.templates(own, look{}, store.Client{ID: id})
+		}
+		if own, ok := errors.AsType[FileFaults](err); ok {
+			faults = append(faults, own...)
+		} else if err != nil {
+			faults = append(faults, FileFault{File: dir, Text: err.Error()})
+		}
+	}
+	return faults
+}
+
+// templates parses a client's own templates and executes all pages, so that what
+// is wrong with one is known before a reader meets it. Its error is a
+// [FileFaults].
+func (t *Themes) templates(own fs.FS, l look, c store.Client) (map[string]*template.Template, error) {
+	templates, err := parseTemplates(own)
+	if err == nil {
+		l.templates = templates
+		err = t.try(&l, c)
+	}
+	if err != nil {
+		return nil, FileFaults{{File: c.ID + "/templates", Text: strings.ReplaceAll(err.Error(), "\n", "; ")}}
+	}
+	return templates, nil
+}
+
+// dress makes the look of a folder. What is wrong with its templates is a
+// [FileFaults].
+func (t *Themes) dress(f Folder) (*look, error) {
+	files, err := f.publish(t.assets)
+	if err != nil {
+		return nil, err
+	}
+	l := &look{templates: t.standard.templates, texts: f.Texts, links: t.standard.links}
+	if files.Stylesheet != "" {
+		l.links.Stylesheets = append(slices.Clip(l.links.Stylesheets), files.Stylesheet)
+	}
+	if files.Logo != "" {
+		l.links.Logo = &picture{files.Logo, files.LogoWidth, files.LogoHeight}
+	}
+	if f.Templates != nil {
+		l.templates, err = t.templates(f.Templates, *l, f.Client)
+	}
+	return l, err
+}
+
+// try executes all templates of the look in their barest and their fullest form.
+func (t *Themes) try(l *look, c store.Client) error {
 	var errs []error
-	standard, err := parseTemplates(nil)
-	errs = append(errs, err)
-	t.standard = &look{templates: standard}
-	return t, errors.Join(errs...)
+	for _, s := range States() {
+		for _, on := range []bool{false, true} {
+			p := Page{Client: c, Lang: texts.Default, State: s.Name, Action: "/", Locked: on}
+			if on {
+				p.Faults, p.Flags = s.Faults, make(map[string]bool)
+				for _, f := range s.Flags {
+					p.Flags[f] = true
+				}
+			}
+			if err := t.execute(io.Discard, &p, l, p.whole); err != nil {
+				errs = append(errs, err)
+				break
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Assets serves what pages load: styles, scripts, logos, backgrounds, fonts. It
+// answers at {Base}theme/; the address of a file changes with what is in it.
+func (t *Themes) Assets() http.Handler { return t.assets }
+
+// Clients returns the records of those folders that hold one (client.json), in
+// the order of their IDs.
+func (t *Themes) Clients() []store.Client { return slices.Clone(t.records) }
+
+// Logo returns the path of the client's logo on this server, for messages, and ""
+// if it has none.
+func (t *Themes) Logo(clientID string) string {
+	if l := t.look(clientID).links.Logo; l != nil {
+		return l.URL
+	}
+	return ""
 }
 
 // look returns the look of the client's pages: the standard one for a client
