@@ -40,7 +40,7 @@ func NewAddresses(trusted []netip.Prefix) (*Addresses, error) {
 
 // Of returns the canonical address of the client that sent r: without zone, and
 // as IPv4 where it is one. It is the zero Addr when the connection has no
-// Internet address (a Unix socket).
+// Internet address (a Unix socket); all such callers share one key.
 //
 // When the peer of the connection is a trusted proxy, the client is the last
 // address in X-Forwarded-For, or in Forwarded (RFC 7239), that is not a trusted

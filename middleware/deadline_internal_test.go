@@ -40,6 +40,12 @@ func TestDeadline(t *testing.T) {
 			t.Errorf("stopped: %v", d.Err())
 		}
 
+		d = withDeadline(parent, time.Now(), time.Second)
+		time.Sleep(time.Second)
+		if err := d.Err(); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("asked without waiting: %v", err)
+		}
+
 		short, cancelShort := context.WithTimeout(parent, time.Millisecond)
 		defer cancelShort()
 		if at, _ := withDeadline(short, time.Now(), time.Second).Deadline(); time.Until(at) != time.Millisecond {

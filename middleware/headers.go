@@ -31,7 +31,6 @@ type SecurityHeadersConfig struct {
 // it, the second would break loginCheck as a script of the client's page.
 type SecurityHeaders struct {
 	csp, hsts []string
-	forms     string // the value of form-action in csp
 }
 
 // cspRest is the policy but for form-action.
@@ -47,18 +46,18 @@ func NewSecurityHeaders(c SecurityHeadersConfig) (*SecurityHeaders, error) {
 	}
 	// Browsers check form-action at every hop after a post, and a login ends
 	// with a redirect to the client and onwards from there.
-	s := &SecurityHeaders{forms: "'self' https:"}
+	csp := cspRest + "'self' https:"
 	for _, o := range c.FormActions {
 		if !isOrigin(o) {
 			errs = append(errs, fmt.Errorf("bad form action %q: want scheme://host[:port]", o))
 			continue
 		}
-		s.forms += " " + o
+		csp += " " + o
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("security headers: %w", err)
 	}
-	s.csp = []string{cspRest + s.forms}
+	s := &SecurityHeaders{csp: []string{csp}}
 	// RFC 6797, section 7.2: not over plain http. Not for loopback either:
 	// the browser would then refuse http on every other port of this machine.
 	if u, err := url.Parse(c.Origin); err == nil && u.Scheme == "https" && !isLoopback(u.Hostname()) {
@@ -97,13 +96,15 @@ func (s *SecurityHeaders) Set(h http.Header) {
 // scheme://host[:port] is left out, so that no configuration can add to the
 // policy.
 func (s *SecurityHeaders) AllowForms(h http.Header, origins ...string) {
-	csp := cspRest + s.forms
+	csp := s.csp[0]
 	for _, o := range origins {
 		if isOrigin(o) && !strings.HasPrefix(o, "https:") {
-			csp += " " + o
+			csp += " " + o // form-action stands last
 		}
 	}
-	h.Set("Content-Security-Policy", csp)
+	if csp != s.csp[0] {
+		h.Set("Content-Security-Policy", csp)
+	}
 }
 
 // Handler sets the headers before next.

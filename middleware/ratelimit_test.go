@@ -176,6 +176,57 @@ func TestRateLimiterLimitsPerKey(t *testing.T) {
 	})
 }
 
+// Buckets that are still filling are not forgotten, whatever the pause between
+// the calls and however the generations turn meanwhile.
+func TestRateLimiterKeepsFillingBuckets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, middleware.RateLimitConfig{Limit: 1 << 30, PerSecond: 10})
+		drain := func() (n int) {
+			for range 15 {
+				if q, err := l.Take(t.Context(), "a"); err != nil {
+					t.Fatal(err)
+				} else if q.Allowed {
+					n++
+				}
+			}
+			return n
+		}
+		drain()
+		for range 5 {
+			for tenths := 1; tenths <= 14; tenths++ {
+				time.Sleep(time.Duration(tenths)*100*time.Millisecond + time.Microsecond)
+				if got, want := drain(), min(10, tenths); got != want {
+					t.Errorf("after %d00 ms: %d calls passed, want %d", tenths, got, want)
+				}
+			}
+		}
+	})
+}
+
+// Buckets that are full again give their room to others.
+func TestRateLimiterDropsIdleBuckets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, middleware.RateLimitConfig{Limit: 1 << 30, PerSecond: 1, MaxKeys: 100})
+		for round := range 30 {
+			for i := range 20 { // at most 80 in three seconds
+				if q, err := l.Take(t.Context(), fmt.Sprint(round, "-", i)); err != nil || !q.Allowed {
+					t.Fatalf("round %d: %+v, %v: no room for a new key", round, q, err)
+				}
+			}
+			time.Sleep(time.Second)
+		}
+		time.Sleep(time.Minute)
+		for round := range 30 {
+			for i := range 60 { // the same ones, each with one place
+				if q, err := l.Take(t.Context(), fmt.Sprint(i)); err != nil || !q.Allowed {
+					t.Fatalf("round %d: %+v, %v: a key in use has no room", round, q, err)
+				}
+			}
+			time.Sleep(time.Second)
+		}
+	})
+}
+
 // Who has many keys must not be able to push out another's used-up bucket, or
 // his own.
 func TestRateLimiterEvictionFreesNobody(t *testing.T) {
