@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -58,25 +59,38 @@ func New(c Config) (*Kit, error) {
 	if err != nil {
 		errs = append(errs, fmt.Errorf("bad TrustedProxies: %w", err))
 	}
-	clients, err := withFolders(c.Store, c.Clients)
-	errs = append(errs, err)
+	k := &Kit{store: c.Store}
+	if at.login != nil {
+		k.loginPath, k.apiPath = at.login.Path+"/", at.api.Path+"/"
+		k.themes, err = theme.New(theme.Config{Base: k.loginPath, Folders: c.Clients, Logger: c.Logger})
+		errs = append(errs, err)
+	}
+	var clients store.Clients = c.Store
+	if k.themes != nil {
+		clients, err = withFolders(c.Store, k.themes.Clients())
+		errs = append(errs, err)
+	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("connectid: %w", err)
 	}
-	k, err := assemble(c, at, ring, proxies, clients)
+	err = k.assemble(c, at, ring, proxies, clients)
 	if err != nil {
 		return nil, fmt.Errorf("connectid: %w", err)
 	}
 	return k, nil
 }
 
-func assemble(c Config, at addresses, ring *keys.Ring, proxies *middleware.Addresses, clients store.Clients) (*Kit, error) {
-	k := &Kit{store: c.Store, loginPath: at.login.Path + "/", apiPath: at.api.Path + "/"}
+// assemble makes the servers of a checked configuration.
+func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middleware.Addresses, clients store.Clients) error {
 	loginURL := at.login.String()
-	composer, err1 := message.NewComposer(message.ComposerConfig{BaseURL: loginURL})
-	themes, err2 := theme.New(theme.Config{Base: k.loginPath, Folders: c.Clients, Logger: c.Logger})
-	if err := errors.Join(err1, err2); err != nil {
-		return nil, err
+	composer, err := message.NewComposer(message.ComposerConfig{BaseURL: loginURL, LogoURL: func(clientID string) string {
+		if logo := k.themes.Logo(clientID); logo != "" {
+			return at.login.ResolveReference(&url.URL{Path: logo}).String()
+		}
+		return ""
+	}})
+	if err != nil {
+		return err
 	}
 	accounts, err := account.New(account.Config{
 		Store: c.Store, Keys: ring, Composer: composer, Sender: c.Sender,
@@ -85,36 +99,36 @@ func assemble(c Config, at addresses, ring *keys.Ring, proxies *middleware.Addre
 		ResetURL: func(cl store.Client) string { return resetURL(loginURL, cl) },
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	engine, err := flows.NewEngine(flows.EngineConfig{
 		Accounts: accounts, Runs: c.Store, Lifetime: c.RunLifetime, Observer: c.OnEvent,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	k.themes = themes
 	k.login, err = handlers.New(handlers.Config{
 		Base: at.login, Kit: c.Name, Keys: ring, Clients: clients, Accounts: accounts,
-		Engine: engine, Themes: themes, Addresses: proxies, Logger: c.Logger,
+		Engine: engine, Themes: k.themes, Addresses: proxies, Logger: c.Logger,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	k.oauth, err1 = oauth.New(oauth.Config{
+	var errs [2]error
+	k.oauth, errs[0] = oauth.New(oauth.Config{
 		Issuer: loginURL, Clients: clients, Grants: c.Store, Counters: c.Store,
 		GUI: k.login.GUI(), Keys: ring, AddressKey: proxies.KeyOf, ExtensionGrants: c.ExtensionGrants,
 		GrantLifetime: c.GrantLifetime, Logger: c.Logger,
 	})
-	k.api, err2 = api.New(api.Config{
+	k.api, errs[1] = api.New(api.Config{
 		Prefix: k.apiPath, Clients: clients, Users: c.Store, Grants: c.Store, Counters: c.Store,
 		Addresses: proxies, Version: c.Version, Logger: c.Logger,
 	})
-	if err := errors.Join(err1, err2); err != nil {
-		return nil, err
+	if err := errors.Join(errs[:]...); err != nil {
+		return err
 	}
 	k.route()
-	return k, nil
+	return nil
 }
 
 // Run does the work that no request should wait for: it removes what has
