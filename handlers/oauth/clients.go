@@ -25,7 +25,7 @@ func (s *Server) DisableClient(ctx context.Context, clientID string) error {
 
 // ReplaceSecret gives the client a new secret in place of all it had, ends
 // everything that was issued to it, and returns the secret, which can not be had
-// again.
+// again. After an error the old secrets may be gone already: call it again.
 func (s *Server) ReplaceSecret(ctx context.Context, clientID string) (secret string, err error) {
 	c, err := s.config.Clients.Client(ctx, clientID)
 	if err != nil {

@@ -6,10 +6,8 @@ import (
 	"slices"
 )
 
-// Metadata returns the handler of the authorization server's metadata (RFC
-// 8414). It belongs at /.well-known/oauth-authorization-server followed by the
-// issuer's path, and is also served under the login server's prefix.
-func (s *Server) Metadata() http.Handler {
+// metadata returns the document of RFC 8414, section 3.2.
+func (s *Server) metadata() []byte {
 	grants := []string{grantCode, grantRefresh, grantClient}
 	for t := range s.extensions {
 		grants = append(grants, t)
@@ -35,6 +33,14 @@ func (s *Server) Metadata() http.Handler {
 	if err != nil {
 		panic(err) // strings only
 	}
+	return body
+}
+
+// Metadata returns the handler of the authorization server's metadata (RFC
+// 8414). It belongs at /.well-known/oauth-authorization-server followed by the
+// issuer's path, and is also served under the login server's prefix.
+func (s *Server) Metadata() http.Handler {
+	body := s.document
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Method {
 		case http.MethodGet, http.MethodHead:

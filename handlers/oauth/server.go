@@ -100,6 +100,7 @@ type Server struct {
 	extensions map[string]ExtensionGrant
 	secrets    secretChecker
 	headers    *middleware.SecurityHeaders
+	document   []byte // the metadata
 	log        *slog.Logger
 }
 
@@ -120,6 +121,7 @@ func New(c Config) (*Server, error) {
 		slots:  make(chan struct{}, runtime.GOMAXPROCS(0)),
 		proven: map[store.Digest]struct{}{},
 	}
+	s.document = s.metadata()
 	return s, nil
 }
 

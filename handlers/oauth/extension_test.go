@@ -1,0 +1,126 @@
+package oauth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/connectid-kit/connectid/handlers/oauth"
+	"github.com/connectid-kit/connectid/internal/keys"
+	"github.com/connectid-kit/connectid/store"
+	"github.com/connectid-kit/connectid/store/memstore"
+)
+
+// withEcho registers a grant that believes what it is told.
+func withEcho(c *oauth.Config) {
+	c.ExtensionGrants = []oauth.ExtensionGrant{{
+		Type: extURN,
+		Exchange: func(_ context.Context, r oauth.GrantRequest) (oauth.GrantResult, error) {
+			switch r.Param("mode") {
+			case "refuse":
+				return oauth.GrantResult{}, &oauth.Error{Code: oauth.InvalidGrant, Description: "not\r\n\"you\"", Err: errors.New("inner")}
+			case "fail":
+				return oauth.GrantResult{}, errors.New("inner")
+			case "wide":
+				return oauth.GrantResult{UserID: "user-2", Scope: "admin"}, nil
+			case "narrow":
+				return oauth.GrantResult{UserID: "user-2", Scope: "read"}, nil
+			case "once":
+				return oauth.GrantResult{UserID: "user-2", NoRefreshToken: true}, nil
+			}
+			return oauth.GrantResult{UserID: r.Param("user")}, nil
+		},
+	}}
+}
+
+func TestExtensionGrant(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withEcho)
+	v := form("grant_type", extURN, "user", "user-2", "scope", "read write")
+	a := w.ok(basic("web", webSecret, v))
+	tok, err := w.store.AccessToken(t.Context(), store.DigestOf(a.Access))
+	if err != nil || tok.UserID != "user-2" || tok.Scope != "read write" || a.Refresh == "" {
+		t.Errorf("token %+v, %v, answer %s", tok, err, a.Body)
+	}
+	w.ok(basic("web", webSecret, refreshWith(a.Refresh)))
+	if a := w.ok(basic("web", webSecret, with(v, "mode", "narrow"))); a.Scope != "read" {
+		t.Errorf("scope %q, want read", a.Scope)
+	}
+	if a := w.ok(basic("web", webSecret, with(v, "mode", "once"))); a.Refresh != "" {
+		t.Errorf("answer %s, want no refresh token", a.Body)
+	}
+	if a := w.ok(basic("web", webSecret, without(v, "user"))); a.Refresh != "" {
+		t.Errorf("answer %s, want a client token", a.Body)
+	}
+	a = w.refused(basic("web", webSecret, with(v, "mode", "refuse")), 400, oauth.InvalidGrant)
+	if strings.ContainsAny(a.Detail, "\r\n\"") || strings.Contains(a.Body, "inner") {
+		t.Errorf("answer %s", a.Body)
+	}
+	w.refused(basic("web", webSecret, with(v, "mode", "fail")), 503, oauth.TemporarilyUnavailable)
+	w.refused(basic("web", webSecret, with(v, "mode", "wide")), 503, oauth.TemporarilyUnavailable)
+	w.refused(basic("web", webSecret, with(v, "scope", "admin")), 400, oauth.InvalidScope)
+	w.refused(basic("norefresh", webSecret, v), 400, oauth.UnauthorizedClient)
+	r := newPost(v.Encode() + "&user=user-3")
+	r.SetBasicAuth("web", webSecret)
+	w.refused(r, 400, oauth.InvalidRequest)
+}
+
+func TestExtensionGrantBasicOnly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withEcho, func(c *oauth.Config) { c.ExtensionGrants[0].BasicOnly = true })
+	v := form("grant_type", extURN, "user", "user-2")
+	w.ok(basic("web", webSecret, v))
+	w.refused(newPost(with(with(v, "client_id", "web"), "client_secret", webSecret).Encode()), 401, oauth.InvalidClient)
+	w.refused(newPost(with(v, "client_id", "spa").Encode()), 401, oauth.InvalidClient)
+}
+
+// A grant of one's own: a voucher printed in the newspaper opens a user's
+// account once.
+func ExampleExtensionGrant() {
+	vouchers := make(chan string, 1) // stands for a store with an atomic take
+	vouchers <- "SPRING"
+	voucher := oauth.ExtensionGrant{
+		Type: "https://news.example/grant_type/voucher",
+		Exchange: func(_ context.Context, r oauth.GrantRequest) (oauth.GrantResult, error) {
+			select {
+			case v := <-vouchers:
+				if v == r.Param("voucher") {
+					return oauth.GrantResult{UserID: "5d41402abc4b2a76b9719d911017c592"}, nil
+				}
+			default:
+			}
+			return oauth.GrantResult{}, &oauth.Error{Code: oauth.InvalidGrant, Description: "the voucher is not valid"}
+		},
+	}
+
+	ctx := context.Background()
+	st := memstore.New()
+	secret, hash := oauth.NewSecret()
+	st.PutClient(ctx, store.Client{ID: "news", Secrets: []string{hash}, GrantTypes: []string{voucher.Type}, AccessLifetime: time.Hour})
+	ring, _ := keys.New([][]byte{[]byte("a key of at least 32 random bytes")})
+	server, err := oauth.New(oauth.Config{
+		Clients: st, Grants: st, Counters: st, Keys: ring, Issuer: "https://login.example/user",
+		AddressKey:      func(r *http.Request) string { return r.RemoteAddr },
+		ExtensionGrants: []oauth.ExtensionGrant{voucher},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for range 2 {
+		r := httptest.NewRequest("POST", "/user/oauth/token", strings.NewReader("grant_type=https://news.example/grant_type/voucher&voucher=SPRING"))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.SetBasicAuth("news", secret)
+		w := httptest.NewRecorder()
+		server.Token().ServeHTTP(w, r)
+		fmt.Println(w.Code, strings.Contains(w.Body.String(), `"expires_in":3600`))
+	}
+	// Output:
+	// 200 true
+	// 400 false
+}
