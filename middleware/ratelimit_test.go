@@ -222,6 +222,11 @@ func TestRateLimiterDropsIdleBuckets(t *testing.T) {
 					t.Fatalf("round %d: %+v, %v: a key in use has no room", round, q, err)
 				}
 			}
+			for i := range 10 {
+				if q, err := l.Take(t.Context(), fmt.Sprint("more", round, "-", i)); err != nil || !q.Allowed {
+					t.Fatalf("round %d: %+v, %v: no room beside keys in use", round, q, err)
+				}
+			}
 			time.Sleep(time.Second)
 		}
 	})
