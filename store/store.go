@@ -11,8 +11,8 @@
 //   - A method that returns an error has changed nothing, unless the error is
 //     one of the sentinels below and the method says otherwise.
 //   - A cancelled or expired context ends the call with an error that matches
-//     the context's, and a write that returns it has either happened whole or
-//     not at all.
+//     the context's, and a write that returns it happens either whole or not at
+//     all; one that was under way may be seen to happen a moment later.
 //   - Records are values: what is returned belongs to the caller, what is given
 //     may be changed by the caller afterwards. Slices, maps and byte strings
 //     inside are copied by the store.

@@ -13,7 +13,7 @@ import (
 const (
 	saysConcurrent = "Implementations are safe for concurrent use."
 	saysUnchanged  = "A method that returns an error has changed nothing."
-	saysContext    = "A cancelled or expired context ends the call with an error that matches the context's, and a write that returns it has either happened whole or not at all."
+	saysContext    = "A cancelled or expired context ends the call with an error that matches the context's, and a write that returns it happens either whole or not at all; one that was under way may be seen to happen a moment later."
 	saysValues     = "Records are values: what is returned belongs to the caller, what is given may be changed by the caller afterwards."
 	saysTimes      = "Times are UTC and exact to the millisecond at least. A zero time is stored and returned as the zero time. Every field comes back as it was given."
 	saysExpiry     = "A record whose ExpiresAt (or, for sessions and series, IdleAt) has passed is absent: it is not found, it does not conflict, it is not listed."

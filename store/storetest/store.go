@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -59,22 +60,34 @@ var storeRules = []rule[store.Store]{
 			time.AfterFunc(time.Duration(rand.IntN(300))*time.Microsecond, cancel)
 			wg.Wait()
 			cancel()
-			_, oldErr := s.Session(c.ctx, old.Handle)
-			_, nextErr := s.Session(c.ctx, next.Handle)
-			if (oldErr == nil) == (nextErr == nil) {
-				c.errorf("ReplaceSession left the old session with %v and the next with %v", oldErr, nextErr)
-			}
-			_, grantErr := s.Grant(c.ctx, g.ID)
-			_, tokenErr := s.AccessToken(c.ctx, t.Hash)
-			if (grantErr == nil) != (tokenErr == nil) {
-				c.errorf("CreateGrant left the grant with %v and the token with %v", grantErr, tokenErr)
-			}
-			_, idErr := s.User(c.ctx, user.ID)
-			for _, cred := range user.Credentials {
-				if _, err := s.UserByCredential(c.ctx, cred.Kind, cred.Identity); (idErr == nil) != (err == nil) {
-					c.errorf("CreateUser left the user with %v and a credential with %v", idErr, err)
+			whole := func() (faults []string) {
+				_, oldErr := s.Session(c.ctx, old.Handle)
+				_, nextErr := s.Session(c.ctx, next.Handle)
+				if (oldErr == nil) == (nextErr == nil) {
+					faults = append(faults, fmt.Sprintf("ReplaceSession left the old session with %v and the next with %v", oldErr, nextErr))
 				}
+				_, grantErr := s.Grant(c.ctx, g.ID)
+				_, tokenErr := s.AccessToken(c.ctx, t.Hash)
+				if (grantErr == nil) != (tokenErr == nil) {
+					faults = append(faults, fmt.Sprintf("CreateGrant left the grant with %v and the token with %v", grantErr, tokenErr))
+				}
+				_, idErr := s.User(c.ctx, user.ID)
+				for _, cred := range user.Credentials {
+					if _, err := s.UserByCredential(c.ctx, cred.Kind, cred.Identity); (idErr == nil) != (err == nil) {
+						faults = append(faults, fmt.Sprintf("CreateUser left the user with %v and a credential with %v", idErr, err))
+					}
+				}
+				return faults
 			}
+			// A write may happen between two of these look-ups, but not stay half done.
+			var faults []string
+			for range 5 {
+				if faults = whole(); len(faults) == 0 {
+					return
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			c.errorf("%s", strings.Join(faults, "\n"))
 		})
 	}},
 	{"a sweep removes what has expired, a batch at a time", "Sweep removes at most limit expired records (of all kinds together) and returns how many it removed; fewer than limit means that nothing expired is left.", sweeps},
