@@ -54,7 +54,7 @@ func recall(ctx context.Context, r *Run) (bool, error) {
 	if r.Browser.Remember == "" {
 		return false, nil
 	}
-	client := r.Client().ID
+	client := r.Request.Client.ID
 	if r.Request.Credential != "" {
 		if owned, err := rememberedOwns(ctx, r); err != nil || !owned {
 			return false, err
@@ -79,7 +79,7 @@ func recall(ctx context.Context, r *Run) (bool, error) {
 // request. A cookie that would not pass is left to be presented, so that a
 // stolen one is recognised.
 func rememberedOwns(ctx context.Context, r *Run) (bool, error) {
-	userID, err := r.Accounts.Peek(ctx, r.Client().ID, r.Browser.Remember)
+	userID, err := r.Accounts.Peek(ctx, r.Request.Client.ID, r.Browser.Remember)
 	if errors.Is(err, store.ErrNotFound) {
 		return true, nil
 	}
@@ -124,7 +124,7 @@ func firstQuestion(_ context.Context, r *Run) (Event, error) {
 
 // credential returns the credential that the run is about.
 func (r *Run) credential() (account.Credential, error) {
-	return account.ParseCredential(r.Data.Credential, r.Client().Region)
+	return account.ParseCredential(r.Data.Credential, r.Request.Client.Region)
 }
 
 // takeCredential reads what a page with a credential field sends.
@@ -257,7 +257,7 @@ func credentialFault(r *Run, err error) {
 // one, and remember-me if its box was ticked.
 func startSession(ctx context.Context, r *Run) (Event, error) {
 	handles, session, err := r.Accounts.StartSession(ctx, account.SessionStart{
-		UserID: r.Data.UserID, ClientID: r.Client().ID, Method: r.Data.Method, Fresh: true,
+		UserID: r.Data.UserID, ClientID: r.Request.Client.ID, Method: r.Data.Method, Fresh: true,
 		Replace: r.Browser.Session.Handle, Agent: r.Browser.Origin.Agent,
 	})
 	if err != nil {
@@ -271,7 +271,7 @@ func startSession(ctx context.Context, r *Run) (Event, error) {
 		return Continue, nil // an existing cookie stays as it is
 	}
 	r.Effects.Remember, err = r.Accounts.Remember(ctx, account.RememberStart{
-		UserID: r.Data.UserID, ClientID: r.Client().ID, Agent: r.Browser.Origin.Agent, Old: r.Browser.Remember,
+		UserID: r.Data.UserID, ClientID: r.Request.Client.ID, Agent: r.Browser.Origin.Agent, Old: r.Browser.Remember,
 	})
 	return Continue, err
 }

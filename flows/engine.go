@@ -68,9 +68,6 @@ func NewEngine(c EngineConfig) (*Engine, error) {
 	if c.Again == 0 {
 		c.Again = time.Minute
 	}
-	if c.Observer == nil {
-		c.Observer = func(context.Context, Happening) {}
-	}
 	return &Engine{c.Accounts, c.Runs, c.Lifetime, c.Again, c.Observer}, errors.Join(errs...)
 }
 
@@ -108,7 +105,7 @@ var (
 func (n *Engine) Start(ctx context.Context, f *Flow, id string, req Request, b Browser) (*Run, error) {
 	r := n.newRun(f, id, req, b)
 	r.state = f.nodes[f.first()].state
-	n.observe(ctx, r.happening("", StartApplication))
+	r.tell(ctx, "", StartApplication)
 	return r, r.compute(ctx)
 }
 
@@ -371,14 +368,18 @@ func (r *Run) move(ctx context.Context, e Event) error {
 	}
 	from := r.state.name
 	r.state = r.flow.nodes[next].state
-	r.engine.observe(ctx, r.happening(from, e))
+	r.tell(ctx, from, e)
 	return nil
 }
 
-func (r *Run) happening(from string, e Event) Happening {
+// tell tells the observer of an event.
+func (r *Run) tell(ctx context.Context, from string, e Event) {
+	if r.engine.observe == nil {
+		return
+	}
 	user := r.Data.UserID
 	if user == "" {
 		user = r.Browser.Session.UserID
 	}
-	return Happening{r.ID, r.flow.name, from, e, r.state.name, r.Request.Client.ID, user}
+	r.engine.observe(ctx, Happening{r.ID, r.flow.name, from, e, r.state.name, r.Request.Client.ID, user})
 }

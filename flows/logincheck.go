@@ -30,7 +30,7 @@ func endSession(ctx context.Context, r *Run) (Event, error) {
 		r.Browser.Session = store.Session{}
 	}
 	if r.Browser.Remember != "" {
-		if err := r.Accounts.Forget(ctx, r.Client().ID, r.Browser.Remember); err != nil {
+		if err := r.Accounts.Forget(ctx, r.Request.Client.ID, r.Browser.Remember); err != nil {
 			return "", err
 		}
 	}

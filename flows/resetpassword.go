@@ -55,7 +55,7 @@ func ownCredential(r *Run, user store.User) (account.Credential, bool) {
 		c := user.Credentials[0]
 		return account.Credential{Kind: c.Kind, Identity: c.Identity, Spelling: c.Spelling}, true
 	}
-	cred, err := account.ParseCredential(r.Request.Credential, r.Client().Region)
+	cred, err := account.ParseCredential(r.Request.Credential, r.Request.Client.Region)
 	if err != nil || !r.Accounts.Owns(user, cred) {
 		return account.Credential{}, false
 	}

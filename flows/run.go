@@ -13,7 +13,7 @@ import (
 
 // Request is what the URL asked for, parsed and checked by its handler.
 type Request struct {
-	Client           store.Client
+	Client           *store.Client // required; shared, and not to be changed
 	Return           target.URL
 	Error            target.URL
 	Abort            target.URL // none unless the URL has an abortUrl
@@ -109,7 +109,7 @@ type Run struct {
 }
 
 // Client returns the client that sent the user.
-func (r *Run) Client() store.Client { return r.Request.Client }
+func (r *Run) Client() store.Client { return *r.Request.Client }
 
 // Flow returns the name of the flow.
 func (r *Run) Flow() string { return r.flow.name }

@@ -74,7 +74,7 @@ func viewNewUser(r *Run, v *View) {
 	delete(v.Values, "acceptTerms")
 }
 
-func (r *Run) passwordOptional() bool { return r.Client().PasswordOptional && !r.Data.Reset }
+func (r *Run) passwordOptional() bool { return r.Request.Client.PasswordOptional && !r.Data.Reset }
 
 // submitNewUser is newUserState: it creates the account of a credential that was
 // just proven.

@@ -44,15 +44,15 @@ func (s *Server) request(r *http.Request, q url.Values) (flows.Request, error) {
 	if err != nil {
 		return flows.Request{}, err
 	}
-	return s.requestOf(r, q, c)
+	return s.requestOf(r, q, &c)
 }
 
-func (s *Server) requestOf(r *http.Request, q url.Values, c store.Client) (req flows.Request, err error) {
+func (s *Server) requestOf(r *http.Request, q url.Values, c *store.Client) (req flows.Request, err error) {
 	req.Client = c
-	if req.Return, err = s.gui.Target(&c, "returnUrl", q.Get("returnUrl")); err != nil {
+	if req.Return, err = s.gui.Target(c, "returnUrl", q.Get("returnUrl")); err != nil {
 		return req, err
 	}
-	if req.Error, err = s.gui.Target(&c, "errorUrl", q.Get("errorUrl")); err != nil {
+	if req.Error, err = s.gui.Target(c, "errorUrl", q.Get("errorUrl")); err != nil {
 		return req, err
 	}
 	if req.Credential, err = credential(q.Get("credential")); err != nil {

@@ -22,7 +22,7 @@ func (s *Server) LoginCheck() http.Handler {
 			if err != nil {
 				return flows.Request{}, err
 			}
-			return s.requestOf(r, q, c)
+			return s.requestOf(r, q, &c)
 		},
 	})
 }

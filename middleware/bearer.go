@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/connectid-kit/connectid/internal/deadline"
 	"github.com/connectid-kit/connectid/store"
 )
 
@@ -149,8 +150,8 @@ func (b *Bearer) Check(r *http.Request) (Token, error) {
 		return Token{}, err
 	}
 	now := time.Now()
-	ctx := withDeadline(r.Context(), now, b.c.Timeout)
-	defer ctx.stop()
+	ctx := deadline.New(r.Context(), now, b.c.Timeout)
+	defer ctx.Stop()
 	t, err := b.c.Grants.AccessToken(ctx, store.DigestOf(raw))
 	switch {
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrRevoked):

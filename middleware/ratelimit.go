@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/connectid-kit/connectid/internal/deadline"
 	"github.com/connectid-kit/connectid/store"
 )
 
@@ -146,9 +147,9 @@ func (l *RateLimiter) Take(ctx context.Context, key string) (Quota, error) {
 	} else {
 		counter = l.prefix + key
 	}
-	d := withDeadline(ctx, now, l.c.Timeout)
+	d := deadline.New(ctx, now, l.c.Timeout)
 	count, err := l.c.Counters.Add(d, counter, 1, l.c.Window)
-	d.stop()
+	d.Stop()
 	if err != nil {
 		return Quota{Reset: retryAfter, RetryAfter: retryAfter}, fmt.Errorf("count a call: %w", err)
 	}

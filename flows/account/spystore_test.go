@@ -139,7 +139,11 @@ func (s *spyStore) DropOneTimeCodes(ctx context.Context, k store.CredentialKind,
 }
 
 func (s *spyStore) Add(ctx context.Context, key string, n int, window time.Duration) (store.Count, error) {
-	return get(s, "Add", func() (store.Count, error) { return s.Store.Add(ctx, key, n, window) })
+	call := "Add"
+	if n < 0 {
+		call = "GiveBack"
+	}
+	return get(s, call, func() (store.Count, error) { return s.Store.Add(ctx, key, n, window) })
 }
 
 // lateStore returns a session and a series whatever their age.

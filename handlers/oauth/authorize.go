@@ -143,7 +143,7 @@ func (s *Server) OAuthLogin() http.Handler {
 				*p = a
 			}
 			return flows.Request{
-				Client: a.client, Return: a.redirect, Error: a.redirect,
+				Client: &a.client, Return: a.redirect, Error: a.redirect,
 				Lang: gui.Lang(r, q.Get("lang"), q.Get("ui_locales"), a.client.Language),
 			}, nil
 		},

@@ -61,6 +61,16 @@ func (j jar) get(name string) string {
 	return ""
 }
 
+// remember returns the value of the client's rememberMeCookie, or "".
+func (j jar) remember(n cookieNames, clientID string) string {
+	for _, c := range j {
+		if strings.HasPrefix(c.Name, n.rmPrefix) {
+			return j.get(n.remember(clientID))
+		}
+	}
+	return ""
+}
+
 // plausible reports whether a browser cookie could be one of ours.
 func plausible(id string) bool { return len(id) >= 20 && len(id) <= 64 }
 
@@ -106,13 +116,13 @@ func (g *GUI) apply(w http.ResponseWriter, r *http.Request, run *flows.Run) erro
 	if e.Device != "" {
 		g.set(w, g.cookies.device, e.Device, deviceAge)
 	}
-	own := g.cookies.remember(run.Client().ID)
 	switch {
 	case e.Remember != "":
+		own := g.cookies.remember(run.Request.Client.ID)
 		g.set(w, own, e.Remember, rememberAge)
 		g.dropOldest(w, r, own)
 	case e.Forget:
-		g.set(w, own, "", -1)
+		g.set(w, g.cookies.remember(run.Request.Client.ID), "", -1)
 	}
 	return nil
 }

@@ -142,7 +142,7 @@ func (g *GUI) browser(w http.ResponseWriter, r *http.Request, clientID string) (
 	}
 	b := flows.Browser{
 		Cookie:   store.DigestOf(id),
-		Remember: jar.get(g.cookies.remember(clientID)),
+		Remember: jar.remember(g.cookies, clientID),
 		Origin: account.Origin{
 			Address: g.Addresses.Of(r),
 			Browser: store.DigestOf(id),

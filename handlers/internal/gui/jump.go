@@ -60,7 +60,7 @@ func (j Jump) serve(g *GUI, w http.ResponseWriter, r *http.Request) error {
 	}
 	var b flows.Browser
 	if j.Embeddable {
-		allowOrigin(w, r, &req.Client)
+		allowOrigin(w, r, req.Client)
 	}
 	if j.Embeddable && Embedded(r) {
 		b, err = g.embedded(r)
@@ -95,7 +95,7 @@ func (g *GUI) visitor(r *http.Request, clientID string) (flows.Browser, error) {
 	if len(jar) == 0 {
 		return flows.Browser{}, nil
 	}
-	b := flows.Browser{Remember: jar.get(g.cookies.remember(clientID))}
+	b := flows.Browser{Remember: jar.remember(g.cookies, clientID)}
 	var err error
 	b.Session, err = g.sessionOf(r.Context(), jar.get(g.cookies.session))
 	if b.Remember != "" && err == nil {
@@ -130,11 +130,13 @@ func (g *GUI) embedded(r *http.Request) (flows.Browser, error) {
 	return flows.Browser{Session: s}, err
 }
 
+var varyOrigin = []string{"Origin"} // with no room behind it, so that adding to it copies
+
 // allowOrigin lets scripts of the client's own pages follow the redirect
 // (Fetch: CORS protocol).
 func allowOrigin(w http.ResponseWriter, r *http.Request, c *store.Client) {
 	h := w.Header()
-	h.Add("Vary", "Origin")
+	h["Vary"] = varyOrigin
 	origin := r.Header.Get("Origin")
 	if origin == "" || !slices.Contains(target.For(c).Origins(), origin) {
 		return

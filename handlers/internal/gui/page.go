@@ -9,6 +9,7 @@ import (
 
 	"github.com/connectid-kit/connectid/flows"
 	"github.com/connectid-kit/connectid/flows/account"
+	"github.com/connectid-kit/connectid/internal/deadline"
 	"github.com/connectid-kit/connectid/internal/target"
 	"github.com/connectid-kit/connectid/theme"
 )
@@ -65,8 +66,8 @@ func (g *GUI) Handler(p Page) http.Handler {
 // into answers.
 func (g *GUI) handle(f func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), timeout)
-		defer cancel()
+		ctx := deadline.New(r.Context(), time.Now(), timeout)
+		defer ctx.Stop()
 		r = r.WithContext(ctx)
 		if err := f(w, r); err != nil {
 			g.fail(w, r, err)
@@ -128,7 +129,7 @@ func (p Page) resume(g *GUI, w http.ResponseWriter, r *http.Request, sealed stri
 	switch {
 	case errors.Is(err, flows.ErrExpired):
 		return g.write(w, r, http.StatusOK, theme.Page{
-			Client: req.Client, Lang: req.Lang, Flow: p.Flow.Name(), State: "expiredPage",
+			Client: *req.Client, Lang: req.Lang, Flow: p.Flow.Name(), State: "expiredPage",
 			Action: g.Path(p.Path), Values: map[string]string{"restartQuery": t.Query},
 		})
 	case errors.Is(err, flows.ErrOver), errors.Is(err, flows.ErrElsewhere), errors.Is(err, account.ErrUserGone):

@@ -1,4 +1,4 @@
-package middleware
+package deadline_test
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/connectid-kit/connectid/internal/deadline"
 )
 
 type ctxKey struct{}
@@ -18,7 +20,7 @@ func TestDeadline(t *testing.T) {
 			"nobody waits":  func(context.Context) {},
 			"somebody does": func(ctx context.Context) { ctx.Done() },
 		} {
-			d := withDeadline(parent, time.Now(), time.Second)
+			d := deadline.New(parent, time.Now(), time.Second)
 			touch(d)
 			if at, ok := d.Deadline(); !ok || time.Until(at) != time.Second || d.Err() != nil || d.Value(ctxKey{}) != "v" {
 				t.Errorf("%s: got %v %t, %v", name, at, ok, d.Err())
@@ -30,17 +32,17 @@ func TestDeadline(t *testing.T) {
 				t.Errorf("%s: after it: %v, child %v", name, err, child.Err())
 			}
 			stop()
-			d.stop()
+			d.Stop()
 		}
 
-		d := withDeadline(parent, time.Now(), time.Second)
+		d := deadline.New(parent, time.Now(), time.Second)
 		d.Done()
-		d.stop()
+		d.Stop()
 		if !errors.Is(d.Err(), context.Canceled) {
 			t.Errorf("stopped: %v", d.Err())
 		}
 
-		d = withDeadline(parent, time.Now(), time.Second)
+		d = deadline.New(parent, time.Now(), time.Second)
 		time.Sleep(time.Second)
 		if err := d.Err(); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("asked without waiting: %v", err)
@@ -48,11 +50,11 @@ func TestDeadline(t *testing.T) {
 
 		short, cancelShort := context.WithTimeout(parent, time.Millisecond)
 		defer cancelShort()
-		if at, _ := withDeadline(short, time.Now(), time.Second).Deadline(); time.Until(at) != time.Millisecond {
+		if at, _ := deadline.New(short, time.Now(), time.Second).Deadline(); time.Until(at) != time.Millisecond {
 			t.Errorf("the parent's deadline is earlier: got %v", at)
 		}
 
-		d = withDeadline(parent, time.Now(), time.Second)
+		d = deadline.New(parent, time.Now(), time.Second)
 		cancel()
 		if !errors.Is(d.Err(), context.Canceled) {
 			t.Errorf("parent cancelled: %v", d.Err())

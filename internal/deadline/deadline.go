@@ -1,4 +1,5 @@
-package middleware
+// Package deadline bounds the time of requests without setting a timer for each.
+package deadline
 
 import (
 	"context"
@@ -6,11 +7,11 @@ import (
 	"time"
 )
 
-// deadline is a context that ends after a time-out like that of
+// Deadline is a context that ends after a time-out like that of
 // [context.WithTimeout], but sets a timer only when somebody waits for it. A
 // store in memory never does, and a limiter that stands before every call
 // should not pay for a timer each time.
-type deadline struct {
+type Deadline struct {
 	context.Context
 	at time.Time
 
@@ -19,17 +20,18 @@ type deadline struct {
 	cancel context.CancelFunc
 }
 
-// withDeadline returns parent, bounded to d from now. stop releases the timer if
+// New returns parent, bounded to d from now. Stop releases the timer if
 // there is one; it must be called.
-func withDeadline(parent context.Context, now time.Time, d time.Duration) *deadline {
+func New(parent context.Context, now time.Time, d time.Duration) *Deadline {
 	at := now.Add(d)
 	if earlier, ok := parent.Deadline(); ok && earlier.Before(at) {
 		at = earlier
 	}
-	return &deadline{Context: parent, at: at}
+	return &Deadline{Context: parent, at: at}
 }
 
-func (d *deadline) stop() {
+// Stop releases what the context holds.
+func (d *Deadline) Stop() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.cancel != nil {
@@ -37,9 +39,11 @@ func (d *deadline) stop() {
 	}
 }
 
-func (d *deadline) Deadline() (time.Time, bool) { return d.at, true }
+// Deadline returns when the context ends.
+func (d *Deadline) Deadline() (time.Time, bool) { return d.at, true }
 
-func (d *deadline) Done() <-chan struct{} {
+// Done sets the timer.
+func (d *Deadline) Done() <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.real == nil {
@@ -48,7 +52,8 @@ func (d *deadline) Done() <-chan struct{} {
 	return d.real.Done()
 }
 
-func (d *deadline) Err() error {
+// Err looks at the clock while there is no timer.
+func (d *Deadline) Err() error {
 	d.mu.Lock()
 	ctx := d.real
 	d.mu.Unlock()
@@ -66,7 +71,7 @@ func (d *deadline) Err() error {
 
 // Value asks the context with the timer once there is one, so that contexts made
 // from d hang on that instead of starting a goroutine.
-func (d *deadline) Value(key any) any {
+func (d *Deadline) Value(key any) any {
 	d.mu.Lock()
 	ctx := d.real
 	d.mu.Unlock()
