@@ -63,8 +63,8 @@ func (p *Page) check() error {
 		return fmt.Errorf("unknown notice %q", p.Notice)
 	}
 	for _, f := range p.Faults {
-		if !texts.Has(f.Text) || texts.Arguments(f.Text) != len(f.Args) {
-			return fmt.Errorf("bad fault %q with %d arguments", f.Text, len(f.Args))
+		if !texts.Has(f.Text) || len(f.Args) < texts.Arguments(f.Text) {
+			return fmt.Errorf("bad fault %q: unknown, or %d arguments are too few", f.Text, len(f.Args))
 		}
 	}
 	return nil
@@ -156,8 +156,8 @@ var states = func() map[string]State {
 			Flags:  []string{"passwordOptional", "acceptTerms"},
 			Values: []string{"credential", "firstName", "lastName"},
 			Faults: slices.Concat([]Fault{
-				{Field: "firstName", Text: "fault.name.long"},
-				{Field: "lastName", Text: "fault.name.long"},
+				{Field: "firstName", Text: "fault.name.long", Args: []any{100}},
+				{Field: "lastName", Text: "fault.name.long", Args: []any{100}},
 				{Field: "newPassword", Text: "fault.password.empty"},
 			}, passwordFaults, []Fault{{Field: "acceptTerms", Text: "fault.terms"}}, formFaults),
 		},
