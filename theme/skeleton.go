@@ -99,7 +99,7 @@ func (t *Themes) cut(p *Page, l *look) (*skeleton, error) {
 		return nil, t.execute(io.Discard, p, l, p.whole)
 	}
 	s := new(skeleton)
-	rest := b.Bytes()
+	rest := bytes.Clone(b.Bytes()) // without what the buffer has to spare
 	for {
 		before, after, found := bytes.Cut(rest, []byte(stem))
 		if !found {

@@ -3,10 +3,12 @@ package theme
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"html/template"
 	"io"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/connectid-kit/connectid/store"
@@ -226,6 +228,44 @@ func TestCacheIsBounded(t *testing.T) {
 	if got, want := both(t, none, fullPage("startLoginState", "nb", "x")); got != want || len(none.cache.byKey) != 0 {
 		t.Errorf("a negative CachedPages keeps %d pages", len(none.cache.byKey))
 	}
+}
+
+// The benchmarks say by how much a kept page is cheaper; this holds the order of
+// magnitude without measuring time.
+func TestKeptPageIsCheap(t *testing.T) {
+	themes, p := testThemes(t, Config{}), benchPage()
+	l := themes.look(p.Client.ID)
+	kept := testing.AllocsPerRun(100, func() {
+		if err := themes.Render(context.Background(), io.Discard, p); err != nil {
+			t.Fatal(err)
+		}
+	})
+	whole := testing.AllocsPerRun(10, func() {
+		if err := themes.execute(io.Discard, &p, l, p.whole); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if kept > 5 || whole < 20*kept {
+		t.Errorf("a kept page allocates %v times, a whole one %v times", kept, whole)
+	}
+}
+
+func TestRenderIsSafeForConcurrentUse(t *testing.T) {
+	t.Parallel()
+	themes := testThemes(t, Config{CachedPages: 4}) // fewer than there are pages
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for j := range 60 {
+				s := States()[(i+j)%len(states)]
+				value := fmt.Sprintf("reader-%d-%d", i, j)
+				if got, want := both(t, themes, fullPage(s.Name, "da", value)); got != want {
+					t.Errorf("%s for %s differs", s.Name, value)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func FuzzHoles(f *testing.F) {

@@ -5,6 +5,43 @@
 // would see alike is executed once and kept; what is a reader's own is put into
 // it afterwards, at holes that are proven when the page is first rendered. See
 // [Themes.Render].
+//
+// # A client's own look
+//
+// Most clients need only a [Folder] with a logo, a background and a custom.css
+// that sets a few of the custom properties listed at the top of login.css. All of
+// login.css is in the layer "connectid", so every rule of custom.css wins over it.
+//
+// # A client's own templates
+//
+// A file of the folder's templates/ replaces the standard one with its name:
+// layout.html (the frame, "page" and "footer"), parts.html (what forms are made of)
+// or the page of a state, such as startLoginState.html, which defines "content".
+// The standard ones in this package's templates/ show how. The dot offers
+//
+//	.Lang .Dir .Flow .State .Class  for the html element
+//	.Title                          the page's heading in its language
+//	.Client                         ID, Name, Description, Product, Homepage,
+//	                                CustomerCarePhone, CustomerCareEmail, PhoneURL,
+//	                                EmailURL, SubscriptionTermsURL, UserTermsURL
+//	.Links                          Stylesheets, Script, Logo (URL, Width, Height)
+//	.Action                         where forms post
+//	.Flag "name" .Locked .Prefilled .HasHeading .HasDetails
+//	.Faults .Summary .FocusSummary .Notice
+//	.Field "name"                   ID and Fault of one field
+//	.Focus "name" first             whether the field gets the focus
+//	.T "id" args…                   a text
+//	.Rich "id" arg links…           a text as HTML: its argument set apart, its
+//	                                marks <1>…</1> as links
+//	.MinPassword .CodeMinutes .Restart
+//
+// and what is a reader's own:
+//
+//	.Ticket .CSRF .Heading .Developer .Value "field" .Arg "destination"
+//
+// These may be printed as text and in double-quoted attributes that hold plain
+// text. Used in any other way they work too, as html/template guards them, but
+// the page is then rendered anew for each reader and the log says so.
 package theme
 
 import (
@@ -29,9 +66,9 @@ type Config struct {
 	// Base is the path under which the login server is mounted, with a slash at
 	// both ends; default "/user/".
 	Base string
-	// Folders holds a folder for each client that has a look of its own, named by
+	// Folders holds a [Folder] for each client that has a look of its own, named by
 	// its client ID. None is needed.
-	Folders fs.FS // see [Folder]
+	Folders fs.FS
 	// CachedPages bounds how many rendered pages are kept; default 1024, of about
 	// 8 KB each. Negative keeps none.
 	CachedPages int
