@@ -6,7 +6,6 @@ package handlers
 import (
 	"context"
 	"net/http"
-	"net/url"
 
 	"github.com/connectid-kit/connectid/flows"
 	"github.com/connectid-kit/connectid/handlers/internal/gui"
@@ -39,15 +38,15 @@ func (s *Server) NotFound() http.Handler { return http.HandlerFunc(s.gui.NotFoun
 
 // request reads what every GUI URL has: clientId, returnUrl, errorUrl,
 // credential and the language of the pages.
-func (s *Server) request(r *http.Request, q url.Values) (flows.Request, error) {
-	c, err := s.gui.Client(r.Context(), q.Get("clientId"))
+func (s *Server) request(ctx context.Context, r *http.Request, q gui.Params) (flows.Request, error) {
+	c, err := s.gui.Client(ctx, q.Get("clientId"))
 	if err != nil {
 		return flows.Request{}, err
 	}
 	return s.requestOf(r, q, &c)
 }
 
-func (s *Server) requestOf(r *http.Request, q url.Values, c *store.Client) (req flows.Request, err error) {
+func (s *Server) requestOf(r *http.Request, q gui.Params, c *store.Client) (req flows.Request, err error) {
 	req.Client = c
 	if req.Return, err = s.gui.Target(c, "returnUrl", q.Get("returnUrl")); err != nil {
 		return req, err
@@ -63,7 +62,7 @@ func (s *Server) requestOf(r *http.Request, q url.Values, c *store.Client) (req 
 }
 
 // boolean reads a parameter that is true or false.
-func boolean(q url.Values, name string, absent bool) (bool, error) {
+func boolean(q gui.Params, name string, absent bool) (bool, error) {
 	switch q.Get(name) {
 	case "":
 		return absent, nil

@@ -1,8 +1,8 @@
 package handlers
 
 import (
+	"context"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/connectid-kit/connectid/flows"
@@ -11,8 +11,8 @@ import (
 
 // Login serves loginUrl (ConnectID: "GUI: loginUrl").
 func (s *Server) Login() http.Handler {
-	return s.gui.Handler(gui.Page{Path: "login", Flow: flows.Login, Parse: func(r *http.Request, q url.Values) (flows.Request, error) {
-		req, err := s.request(r, q)
+	return s.gui.Handler(gui.Page{Path: "login", Flow: flows.Login, Parse: func(ctx context.Context, r *http.Request, q gui.Params) (flows.Request, error) {
+		req, err := s.request(ctx, r, q)
 		if err != nil {
 			return req, err
 		}
@@ -23,8 +23,8 @@ func (s *Server) Login() http.Handler {
 
 // CreateUser serves createUserUrl (ConnectID: "GUI: createUserUrl").
 func (s *Server) CreateUser() http.Handler {
-	return s.gui.Handler(gui.Page{Path: "createUser", Flow: flows.CreateUser, Parse: func(r *http.Request, q url.Values) (flows.Request, error) {
-		req, err := s.request(r, q)
+	return s.gui.Handler(gui.Page{Path: "createUser", Flow: flows.CreateUser, Parse: func(ctx context.Context, r *http.Request, q gui.Params) (flows.Request, error) {
+		req, err := s.request(ctx, r, q)
 		if err != nil {
 			return req, err
 		}
@@ -38,8 +38,8 @@ func (s *Server) CreateUser() http.Handler {
 
 // ResetPassword serves resetPasswordUrl (ConnectID: "URL: resetPassword").
 func (s *Server) ResetPassword() http.Handler {
-	return s.gui.Handler(gui.Page{Path: "resetPassword", Flow: flows.ResetPassword, Parse: func(r *http.Request, q url.Values) (flows.Request, error) {
-		req, err := s.request(r, q)
+	return s.gui.Handler(gui.Page{Path: "resetPassword", Flow: flows.ResetPassword, Parse: func(ctx context.Context, r *http.Request, q gui.Params) (flows.Request, error) {
+		req, err := s.request(ctx, r, q)
 		if err != nil {
 			return req, err
 		}

@@ -1,8 +1,8 @@
 package handlers
 
 import (
+	"context"
 	"net/http"
-	"net/url"
 
 	"github.com/connectid-kit/connectid/flows"
 	"github.com/connectid-kit/connectid/handlers/internal/gui"
@@ -14,11 +14,11 @@ import (
 func (s *Server) LoginCheck() http.Handler {
 	return s.gui.Jump(gui.Jump{
 		Flow: flows.LoginCheck, Embeddable: true,
-		Parse: func(r *http.Request, q url.Values) (flows.Request, error) {
+		Parse: func(ctx context.Context, r *http.Request, q gui.Params) (flows.Request, error) {
 			if q.Get("clientId") != "" {
-				return s.request(r, q)
+				return s.request(ctx, r, q)
 			}
-			c, err := s.clientByTargets(r.Context(), q.Get("returnUrl"), q.Get("errorUrl"))
+			c, err := s.clientByTargets(ctx, q.Get("returnUrl"), q.Get("errorUrl"))
 			if err != nil {
 				return flows.Request{}, err
 			}

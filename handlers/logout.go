@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"context"
 	"net/http"
 
 	"github.com/connectid-kit/connectid/flows"
@@ -14,6 +13,6 @@ import (
 func (s *Server) Logout() http.Handler {
 	return s.gui.Jump(gui.Jump{
 		Flow: flows.Logout, Parse: s.request,
-		Refuse: func(_ context.Context, r *http.Request) bool { return gui.Embedded(r) },
+		Refuse: gui.Embedded,
 	})
 }

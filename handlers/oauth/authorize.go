@@ -63,7 +63,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a, err := s.parseAuthorize(r.Context(), q)
+	a, err := s.parseAuthorize(r.Context(), q.Values())
 	if e, ok := errors.AsType[*Error](err); ok {
 		s.report(r.Context(), "authorize", e)
 		gui.Redirect(w, http.StatusFound, a.failure(s.config.Issuer, e))
@@ -130,8 +130,8 @@ func (s *Server) OAuthLogin() http.Handler {
 	page := s.config.GUI.Handler(gui.Page{
 		Path: "oauthLogin",
 		Flow: flows.Login,
-		Parse: func(r *http.Request, q url.Values) (flows.Request, error) {
-			a, err := s.parseAuthorize(r.Context(), q)
+		Parse: func(ctx context.Context, r *http.Request, q gui.Params) (flows.Request, error) {
+			a, err := s.parseAuthorize(ctx, q.Values())
 			if e, ok := errors.AsType[*Error](err); ok {
 				// The authorization endpoint would have redirected.
 				return flows.Request{}, &gui.Fault{Param: "authorization request", Reason: "is refused: " + e.Code + ", " + e.Description}

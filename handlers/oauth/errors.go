@@ -113,14 +113,23 @@ func printable(s string) string {
 	return string(b)
 }
 
+// Values that never change are shared by all answers; each has no room behind
+// it, so that adding to one answer's header copies.
+var (
+	jsonType     = []string{"application/json"}
+	noStoreValue = []string{"no-store"}
+	noCache      = []string{"no-cache"}
+	noSniff      = []string{"nosniff"}
+)
+
 // noStore sets the headers of every JSON answer but the metadata (RFC 6749,
 // section 5.1).
 func noStore(w http.ResponseWriter) {
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Pragma", "no-cache")
-	h.Set("X-Content-Type-Options", "nosniff")
+	h["Content-Type"] = jsonType
+	h["Cache-Control"] = noStoreValue
+	h["Pragma"] = noCache
+	h["X-Content-Type-Options"] = noSniff
 }
 
 // handle is the only place that turns errors into JSON answers. The call ends

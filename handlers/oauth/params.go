@@ -41,6 +41,7 @@ func (p params) find(name string) (string, bool) {
 var (
 	errEncoding = errors.New("bad percent-encoding")
 	errTooMany  = errors.New("too many parameters")
+	errTooLarge = &Error{Code: InvalidRequest, Description: "body too large", Status: http.StatusRequestEntityTooLarge}
 )
 
 // parseParams reads an application/x-www-form-urlencoded string: the first value
@@ -157,17 +158,24 @@ func readBody(w http.ResponseWriter, r *http.Request) (string, error) {
 	if r.PostForm != nil { // somebody in front has read the body
 		return r.PostForm.Encode(), nil
 	}
-	var b strings.Builder
-	if n := r.ContentLength; n > 0 && n <= maxBody {
-		b.Grow(int(n))
+	var body []byte
+	var err error
+	switch n := r.ContentLength; {
+	case n > maxBody:
+		return "", errTooLarge
+	case n >= 0: // net/http ends the body there
+		body = make([]byte, n)
+		_, err = io.ReadFull(r.Body, body)
+	default:
+		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	}
-	if _, err := io.Copy(&b, http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
-		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return "", &Error{Code: InvalidRequest, Description: "body too large", Status: http.StatusRequestEntityTooLarge}
-		}
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return "", errTooLarge
+	}
+	if err != nil {
 		return "", &Error{Code: InvalidRequest, Description: "the body can not be read", Err: err}
 	}
-	return b.String(), nil
+	return string(body), nil
 }
 
 // validScope reports whether s is a scope of RFC 6749, section 3.3: tokens of

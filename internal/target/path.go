@@ -32,7 +32,7 @@ func cleanPath(raw string) (path string, unclear bool, err error) {
 			}
 			i += 2
 		case '.':
-			dots = true
+			dots = dots || raw[i-1] == '/' || raw[i-1] == '.' // only then can it be part of a dot segment
 		case '`', '{', '}': // browsers encode them
 			return "", false, errors.New("it contains a character that has to be percent-encoded in the path")
 		}

@@ -72,13 +72,23 @@ func Parse(raw string) (URL, error) {
 	if port != "" {
 		u.port[0] -= len(port) + 1
 	}
-	host = strings.ToLower(host)
-	if u.loopback, err = checkHost(host); err != nil {
+	lower := strings.ToLower(host)
+	if u.loopback, err = checkHost(lower); err != nil {
 		return URL{}, err
 	}
-	u.origin = scheme + "://" + host
-	if port != "" && !(scheme == "https" && port == "443") && !(scheme == "http" && port == "80") {
-		u.origin += ":" + port
+	if port == "443" && !u.http || port == "80" && u.http {
+		port = ""
+	}
+	switch {
+	case lower == host && strings.HasPrefix(raw, scheme): // as nearly everybody writes it
+		u.origin = raw[:start+len(host)]
+		if port != "" {
+			u.origin = raw[:u.port[1]]
+		}
+	case port != "":
+		u.origin = scheme + "://" + lower + ":" + port
+	default:
+		u.origin = scheme + "://" + lower
 	}
 	path := rest
 	if i := strings.IndexAny(rest, "?#"); i >= 0 {
@@ -217,11 +227,19 @@ func checkHost(host string) (loopback bool, err error) {
 }
 
 func isNumber(label string) bool {
-	digits, set := label, "0123456789"
-	if strings.HasPrefix(label, "0x") {
-		digits, set = label[2:], "0123456789abcdef"
+	if hex, ok := strings.CutPrefix(label, "0x"); ok {
+		return all(hex, isHex)
 	}
-	return strings.Trim(digits, set) == ""
+	return all(label, isDigit)
+}
+
+func all(s string, is func(byte) bool) bool {
+	for i := range len(s) {
+		if !is(s[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }

@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
+	"time"
 
 	"github.com/connectid-kit/connectid/flows"
 	"github.com/connectid-kit/connectid/flows/account"
+	"github.com/connectid-kit/connectid/internal/deadline"
 	"github.com/connectid-kit/connectid/internal/target"
 	"github.com/connectid-kit/connectid/store"
 )
@@ -18,13 +19,13 @@ import (
 // flow has no visible state.
 type Jump struct {
 	Flow  *flows.Flow
-	Parse func(*http.Request, url.Values) (flows.Request, error)
+	Parse func(context.Context, *http.Request, Params) (flows.Request, error)
 	// Embeddable answers requests of other sites' pages too: by the check cookie
 	// alone, with CORS for the client's own origins.
 	Embeddable bool
 	// Refuse says that the request is not to be acted on: it ends at the
 	// errorUrl, to which nothing is added. Optional.
-	Refuse func(context.Context, *http.Request) bool
+	Refuse func(*http.Request) bool
 }
 
 // Embedded reports whether the browser asks for something inside a page rather
@@ -36,25 +37,31 @@ func Embedded(r *http.Request) bool {
 
 // Jump returns the handler of a jump. It answers GET and HEAD.
 func (g *GUI) Jump(j Jump) http.Handler {
-	return g.headers.Handler(g.bounds.Handler(g.handle(func(w http.ResponseWriter, r *http.Request) error {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			w.Header().Set("Allow", "GET, HEAD")
-			return &Fault{Param: "method", Reason: "must be GET", Status: http.StatusMethodNotAllowed}
+	return g.headers.Handler(g.bounds.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx := deadline.New(r.Context(), time.Now(), timeout)
+		defer ctx.Stop()
+		if err := j.serve(ctx, g, w, r); err != nil {
+			g.fail(w, r, err)
 		}
-		return j.serve(g, w, r)
 	})))
 }
 
-func (j Jump) serve(g *GUI, w http.ResponseWriter, r *http.Request) error {
+// serve gets its context beside the request, as a request with another one
+// would be a copy.
+func (j Jump) serve(ctx context.Context, g *GUI, w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		return &Fault{Param: "method", Reason: "must be GET", Status: http.StatusMethodNotAllowed}
+	}
 	q, err := Query(r.URL.RawQuery)
 	if err != nil {
 		return err
 	}
-	req, err := j.Parse(r, q)
+	req, err := j.Parse(ctx, r, q)
 	if err != nil {
 		return err
 	}
-	if j.Refuse != nil && j.Refuse(r.Context(), r) {
+	if j.Refuse != nil && j.Refuse(r) {
 		redirect(w, http.StatusFound, req.Error.String())
 		return nil
 	}
@@ -63,14 +70,14 @@ func (j Jump) serve(g *GUI, w http.ResponseWriter, r *http.Request) error {
 		allowOrigin(w, r, req.Client)
 	}
 	if j.Embeddable && Embedded(r) {
-		b, err = g.embedded(r)
+		b, err = g.embedded(ctx, r)
 	} else {
-		b, err = g.visitor(r, req.Client.ID)
+		b, err = g.visitor(ctx, r, req.Client.ID)
 	}
 	if err != nil {
 		return err
 	}
-	run, err := g.Engine.Start(r.Context(), j.Flow, "", req, b)
+	run, err := g.Engine.Start(ctx, j.Flow, "", req, b)
 	if err != nil {
 		return err
 	}
@@ -81,7 +88,7 @@ func (j Jump) serve(g *GUI, w http.ResponseWriter, r *http.Request) error {
 	if err := g.apply(w, r, run); err != nil {
 		return err
 	}
-	location, err := Location(r.Context(), run, end)
+	location, err := Location(ctx, run, end)
 	if err != nil {
 		return err
 	}
@@ -90,14 +97,14 @@ func (j Jump) serve(g *GUI, w http.ResponseWriter, r *http.Request) error {
 }
 
 // visitor reads what a browser brought to a URL that needs no run.
-func (g *GUI) visitor(r *http.Request, clientID string) (flows.Browser, error) {
+func (g *GUI) visitor(ctx context.Context, r *http.Request, clientID string) (flows.Browser, error) {
 	jar := readCookies(r)
 	if len(jar) == 0 {
 		return flows.Browser{}, nil
 	}
 	b := flows.Browser{Remember: jar.remember(g.cookies, clientID)}
 	var err error
-	b.Session, err = g.sessionOf(r.Context(), jar.get(g.cookies.session))
+	b.Session, err = g.sessionOf(ctx, jar.get(g.cookies.session))
 	if b.Remember != "" && err == nil {
 		b.Origin = account.Origin{
 			Address: g.Addresses.Of(r), Browser: store.DigestOf(jar.get(g.cookies.browser)),
@@ -110,9 +117,9 @@ func (g *GUI) visitor(r *http.Request, clientID string) (flows.Browser, error) {
 // embedded reads the session of a request from inside another site's page: by
 // the check cookie, or by the session's own when the browser sent that (as it
 // does from the same site).
-func (g *GUI) embedded(r *http.Request) (flows.Browser, error) {
+func (g *GUI) embedded(ctx context.Context, r *http.Request) (flows.Browser, error) {
 	jar := readCookies(r)
-	s, err := g.sessionOf(r.Context(), jar.get(g.cookies.session))
+	s, err := g.sessionOf(ctx, jar.get(g.cookies.session))
 	check := ""
 	if g.cookies.check != "" {
 		check = jar.get(g.cookies.check)
@@ -120,9 +127,9 @@ func (g *GUI) embedded(r *http.Request) (flows.Browser, error) {
 	if err != nil || !s.Handle.IsZero() || check == "" || len(check) > 512 {
 		return flows.Browser{Session: s}, err
 	}
-	s, err = g.Accounts.CheckSession(r.Context(), check)
+	s, err = g.Accounts.CheckSession(ctx, check)
 	if err == nil {
-		err = g.Accounts.Touch(r.Context(), &s)
+		err = g.Accounts.Touch(ctx, &s)
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		return flows.Browser{}, nil

@@ -22,7 +22,7 @@ type Page struct {
 	// Parse reads the parameters of the query. It runs again with every request
 	// of a run, so that a client that was disabled meanwhile ends it. A [Fault]
 	// becomes a 400 page.
-	Parse func(*http.Request, url.Values) (flows.Request, error)
+	Parse func(context.Context, *http.Request, Params) (flows.Request, error)
 	// Location says where the end of a run leads. Default [Location].
 	Location func(context.Context, *flows.Run, flows.End) (string, error)
 }
@@ -100,7 +100,7 @@ func (p Page) get(g *GUI, w http.ResponseWriter, r *http.Request) error {
 	if len(r.URL.RawQuery) > maxQuery {
 		return &Fault{Param: "query", Reason: "is too long", Status: http.StatusRequestURITooLong}
 	}
-	req, err := p.Parse(r, q)
+	req, err := p.Parse(r.Context(), r, q)
 	if err != nil {
 		return err
 	}
@@ -187,7 +187,7 @@ func (p Page) open(g *GUI, r *http.Request, sealed string) (flows.Ticket, flows.
 	if err != nil {
 		return t, flows.Request{}, err
 	}
-	req, err := p.Parse(r, q)
+	req, err := p.Parse(r.Context(), r, q)
 	return t, req, err
 }
 
@@ -252,19 +252,3 @@ func redirect(w http.ResponseWriter, status int, location string) {
 
 // Redirect is redirect for handlers whose answer is not a page's.
 func Redirect(w http.ResponseWriter, status int, location string) { redirect(w, status, location) }
-
-// knownParams are the parameters that may not be given twice.
-var knownParams = []string{
-	"clientId", "returnUrl", "errorUrl", "abortUrl", "credential", "credentialSubmit", "assumeNewUser",
-	"heading", "credentialType", "lang", "ui_locales", "run",
-}
-
-// CheckOnce returns a [Fault] when a documented parameter is given twice.
-func CheckOnce(q url.Values) error {
-	for _, name := range knownParams {
-		if len(q[name]) > 1 {
-			return &Fault{Param: name, Reason: "is given twice"}
-		}
-	}
-	return nil
-}

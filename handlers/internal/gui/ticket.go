@@ -3,8 +3,6 @@ package gui
 import (
 	"encoding/json"
 	"errors"
-	"net/url"
-	"strings"
 
 	"github.com/connectid-kit/connectid/flows"
 )
@@ -28,18 +26,4 @@ func (g *GUI) openTicket(page, sealed string) (flows.Ticket, error) {
 		return t, errTicket
 	}
 	return t, nil
-}
-
-// Query parses a query as strictly as it can without refusing what real callers
-// send: a semicolon is an ordinary character (net/url would drop the pair), a
-// broken percent-encoding is a [Fault].
-func Query(raw string) (url.Values, error) {
-	if strings.Contains(raw, ";") {
-		raw = strings.ReplaceAll(raw, ";", "%3B")
-	}
-	q, err := url.ParseQuery(raw)
-	if err != nil {
-		return nil, &Fault{Param: "query", Reason: "is not percent-encoded"}
-	}
-	return q, CheckOnce(q)
 }
