@@ -221,3 +221,8 @@ func (b *brokenSender) Send(ctx context.Context, m message.Message) error {
 	}
 	return b.next.Send(ctx, m)
 }
+
+// discard takes every message and keeps none.
+type discard struct{}
+
+func (discard) Send(context.Context, message.Message) error { return nil }
