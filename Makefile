@@ -63,5 +63,5 @@ run: ## the quickstart
 	$(GO) run ./examples/quickstart
 
 tidy: ## go mod tidy and go fix in every module
-	@set -e; for dir in $(MODULES); do (cd "$$dir" && $(GO) mod tidy && $(GO) fix ./...); done
+	@set -e; for dir in $(MODULES); do (cd "$$dir" && $(GO) mod tidy -e && $(GO) fix ./...); done
 	cd tools && GOWORK=off $(GO) mod tidy

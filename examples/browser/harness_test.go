@@ -64,11 +64,22 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "SKIPPED:", noBrowser)
 		return m.Run()
 	}
+	// Debian's Chromium blocks third-party cookies; embedded checks need them.
+	profile := filepath.Join(dir, "profile")
+	preferences := []byte(`{"profile": {"cookie_controls_mode": 0, "block_third_party_cookies": false}}`)
+	err = errors.Join(os.MkdirAll(filepath.Join(profile, "Default"), 0o700),
+		os.WriteFile(filepath.Join(profile, "Default", "Preferences"), preferences, 0o600))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(chromium),
 		chromedp.NoSandbox, // CI runs as root
 		chromedp.DisableGPU,
-		chromedp.UserDataDir(filepath.Join(dir, "profile")),
+		chromedp.UserDataDir(profile),
+		// A page that comes back out of the cache is one that DevTools has lost.
+		chromedp.Flag("disable-features", "Translate,BackForwardCache"),
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("ignore-certificate-errors", true), // the quickstart's own certificate
@@ -192,9 +203,19 @@ func newBrowser(t testing.TB) *tab {
 	}
 	ctx, cancel := chromedp.NewContext(browserCtx, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
-	b := &tab{t, ctx}
-	b.do(chromedp.EmulateViewport(1280, 900))
-	return b
+	return openTab(t, ctx)
+}
+
+// newProfileTab returns a tab of the browser's own profile: in the private
+// windows of [newBrowser] Chromium blocks third-party cookies. One test uses it.
+func newProfileTab(t testing.TB) *tab {
+	t.Helper()
+	if browserCtx == nil {
+		t.Skip(noBrowser)
+	}
+	ctx, cancel := chromedp.NewContext(browserCtx)
+	t.Cleanup(cancel)
+	return openTab(t, ctx)
 }
 
 // another opens a second tab in the same browser.
@@ -202,9 +223,17 @@ func (b *tab) another() *tab {
 	b.t.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx)
 	b.t.Cleanup(cancel)
-	second := &tab{b.t, ctx}
-	second.do(chromedp.EmulateViewport(1280, 900))
-	return second
+	return openTab(b.t, ctx)
+}
+
+func openTab(t testing.TB, ctx context.Context) *tab {
+	t.Helper()
+	if err := chromedp.Do(ctx); err != nil { // without a time-out: it would be the tab's
+		t.Fatal(err)
+	}
+	b := &tab{t, ctx}
+	b.do(chromedp.EmulateViewport(1280, 900))
+	return b
 }
 
 func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
@@ -301,9 +330,12 @@ func (b *tab) press(event string) {
 	b.click(fmt.Sprintf(`button[value=%q]`, event))
 }
 
+// back goes back as the button does.
 func (b *tab) back() {
 	b.t.Helper()
-	b.do(chromedp.NavigateBack())
+	if _, err := eval[bool](b, "history.back() || true"); err != nil {
+		b.fatalf("%v", err)
+	}
 }
 
 // dark switches between the light and the dark look.
@@ -350,7 +382,15 @@ func (b *tab) forget(word string) {
 	b.t.Helper()
 	var names []string
 	removed := false
-	for _, c := range call(b, storage.GetCookies, storage.GetCookiesParams{}).Cookies {
+	ctx, cancel := withPatience(b)
+	defer cancel()
+	all, err := chromedp.CallBrowser(ctx, storage.GetCookies, storage.GetCookiesParams{
+		BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID,
+	})
+	if err != nil {
+		b.fatalf("%v", err)
+	}
+	for _, c := range all.Cookies {
 		names = append(names, c.Name)
 		if strings.Contains(c.Name, word) {
 			removed = true

@@ -124,7 +124,7 @@ func TestForgottenPassword(t *testing.T) {
 // Under https a script can ask, too: embedded loginCheck by fetch and by script.
 func TestEmbeddedLoginCheck(t *testing.T) {
 	t.Parallel()
-	b := newBrowser(t)
+	b := newProfileTab(t)
 	d := startDemo(t, "-tls")
 	if !strings.HasPrefix(d.LoginServer, "https://") {
 		t.Fatalf("the login server is at %s", d.LoginServer)

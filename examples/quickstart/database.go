@@ -2,12 +2,18 @@ package main
 
 import (
 	"context"
+	"io"
 
-	"github.com/connectid-kit/connectid/store/memstore"
+	"github.com/connectid-kit/connectid/store"
+	"github.com/connectid-kit/connectid/store/sqlitestore"
 )
 
-type memory struct{ *memstore.Store }
+// database is a store that is closed at the end.
+type database interface {
+	store.Store
+	io.Closer
+}
 
-func (memory) Close() error { return nil }
-
-func openStore(context.Context, string) (closingStore, error) { return memory{memstore.New()}, nil }
+func openDatabase(ctx context.Context, path string) (database, error) {
+	return sqlitestore.Open(ctx, path)
+}

@@ -24,17 +24,12 @@ type demo struct {
 	urls
 	data        *folder
 	certificate *tls.Certificate // nil on plain http
-	store       closingStore
+	store       database
 	outbox      *message.Outbox
 	kit         *connectid.Kit
 	login       http.Handler // connectid and the demo's own pages
 	papers      [2]http.Handler
 	logger      *slog.Logger
-}
-
-type closingStore interface {
-	store.Store
-	io.Closer
 }
 
 func newDemo(ctx context.Context, data *folder, at urls, logger *slog.Logger) (*demo, error) {
@@ -51,7 +46,7 @@ func (d *demo) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if d.store, err = openStore(ctx, d.data.file("connectid.db")); err != nil {
+	if d.store, err = openDatabase(ctx, d.data.file("connectid.db")); err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
 	if d.outbox, err = message.NewOutbox(message.OutboxConfig{Path: d.data.file("outbox.jsonl")}); err != nil {

@@ -110,8 +110,10 @@ func listenAt(ip netip.Addr, port int) (*listeners, error) {
 	return l, nil
 }
 
-// serve runs the servers until ctx ends, then lets requests finish for five
-// seconds. ready is called when all of them accept connections.
+// grace is how long requests may take to finish after a signal to stop.
+const grace = 3 * time.Second
+
+// serve runs the servers until ctx ends, then lets requests finish. ready is called when all of them accept connections.
 func (d *demo) serve(ctx context.Context, l *listeners, ready func()) error {
 	var group sync.WaitGroup
 	failed := make(chan error, 4)
@@ -144,10 +146,15 @@ func (d *demo) serve(ctx context.Context, l *listeners, ready func()) error {
 	case err = <-failed:
 	}
 	stop()
-	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	for _, s := range servers {
-		err = errors.Join(err, s.Shutdown(deadline))
+		group.Go(func() {
+			// A browser that keeps its connection open must not keep the demo open.
+			if s.Shutdown(deadline) != nil {
+				s.Close()
+			}
+		})
 	}
 	group.Wait()
 	return err
