@@ -106,7 +106,7 @@ func readCredentials(r *http.Request, f form) (credentials, error) {
 		return cred, fault(InvalidRequest, "several Authorization headers")
 	}
 	for _, v := range append(cred.ids, cred.secrets...) {
-		if len(v) > maxSecret {
+		if len(v) > 3*maxSecret { // percent-encoded, each byte takes three
 			return cred, errClient
 		}
 	}
@@ -130,7 +130,7 @@ func agrees(readings []string, value string) bool {
 // they stand in it.
 func parseBasic(header string) (user, password string, ok bool) {
 	scheme, encoded, ok := strings.Cut(header, " ")
-	if !ok || !strings.EqualFold(scheme, "Basic") || len(encoded) > 4*maxSecret*3 {
+	if !ok || !strings.EqualFold(scheme, "Basic") || len(encoded) > 10*maxSecret {
 		return "", "", false
 	}
 	b, err := base64.StdEncoding.DecodeString(strings.TrimLeft(encoded, " "))
