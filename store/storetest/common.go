@@ -28,7 +28,7 @@ func endedContexts[R any]() rule[R] {
 		defer stop()
 		for want, ctx := range contexts {
 			eachMethod[R](func(m reflect.Method) {
-				if err := call(s, m, ctx, arguments(m, -1)); !errors.Is(err, want) {
+				if err := call(ctx, s, m, arguments(m, -1)); !errors.Is(err, want) {
 					c.errorf("%s returned %v, want %v", m.Name, err, want)
 				}
 			})
@@ -45,7 +45,7 @@ func hammered[R any]() rule[R] {
 			wg.Go(func() {
 				for i := range 20 {
 					eachMethod[R](func(m reflect.Method) {
-						if err := call(s, m, c.ctx, arguments(m, i%4)); err != nil && !isSentinel(err) {
+						if err := call(c.ctx, s, m, arguments(m, i%4)); err != nil && !isSentinel(err) {
 							c.errorf("%s, while others call too: %v", m.Name, err)
 						}
 					})
@@ -111,7 +111,7 @@ func matchKeys(v reflect.Value, n int) {
 }
 
 // call calls the method and returns its error, or that of the list it returns.
-func call[R any](s R, m reflect.Method, ctx context.Context, args []reflect.Value) error {
+func call[R any](ctx context.Context, s R, m reflect.Method, args []reflect.Value) error {
 	in := append([]reflect.Value{reflect.ValueOf(ctx)}, args...)
 	out := reflect.ValueOf(s).MethodByName(m.Name).Call(in)
 	last := out[len(out)-1]

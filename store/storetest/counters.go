@@ -60,7 +60,7 @@ var counterRules = []rule[store.Counters]{
 		c.adds(s, "a", 0, time.Second, 3, end)
 	}},
 	{"a window ends", "A window … ends window later, when the counter is zero again.", func(c *recorder, s store.Counters) {
-		const window = 200 * time.Millisecond
+		const window = 100 * time.Millisecond
 		first, err := s.Add(c.ctx, "a", 5, window)
 		c.ok(err, "Add")
 		for n := 6; ; n++ {

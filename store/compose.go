@@ -1,0 +1,132 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Roles names a backend for every role, such as users in PostgreSQL, sessions
+// and counters in Redis. One backend may have several roles; all are required.
+type Roles struct {
+	Clients        Clients
+	Users          Users
+	Sessions       Sessions
+	RememberSeries RememberSeries
+	OneTimeCodes   OneTimeCodes
+	Runs           Runs
+	Grants         Grants
+	Counters       Counters
+}
+
+// Composed is a [Store] put together by [Compose].
+type Composed struct {
+	clients
+	users
+	sessions
+	series
+	codes
+	runs
+	grants
+	counters
+
+	backends []backend
+}
+
+// Names under which the roles can be embedded: Clients is also a method.
+type (
+	clients  = Clients
+	users    = Users
+	sessions = Sessions
+	series   = RememberSeries
+	codes    = OneTimeCodes
+	runs     = Runs
+	grants   = Grants
+	counters = Counters
+)
+
+var (
+	_ Store   = (*Composed)(nil)
+	_ Sweeper = (*Composed)(nil)
+	_ Pinger  = (*Composed)(nil)
+)
+
+// backend is one of the stores behind the roles, named by the first it has.
+type backend struct {
+	role  string
+	store any
+}
+
+// Compose returns the store whose roles are kept by the given backends, or an
+// error that names every role that is missing. Its Sweep and Ping reach each
+// backend that has them, once.
+func Compose(r Roles) (*Composed, error) {
+	c := &Composed{
+		clients: r.Clients, users: r.Users, sessions: r.Sessions, series: r.RememberSeries,
+		codes: r.OneTimeCodes, runs: r.Runs, grants: r.Grants, counters: r.Counters,
+	}
+	var missing []string
+	v := reflect.ValueOf(r)
+	for i := range v.NumField() {
+		role, s := v.Type().Field(i).Name, v.Field(i).Interface()
+		if isNil(s) {
+			missing = append(missing, role)
+			continue
+		}
+		if !slices.ContainsFunc(c.backends, func(b backend) bool { return sameStore(b.store, s) }) {
+			c.backends = append(c.backends, backend{role, s})
+		}
+	}
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("store: no backend for %s", strings.Join(missing, ", "))
+	}
+	return c, nil
+}
+
+// isNil reports whether s is nothing, also a nil pointer in an interface.
+func isNil(s any) bool {
+	v := reflect.ValueOf(s)
+	return s == nil || v.Kind() == reflect.Pointer && v.IsNil()
+}
+
+// sameStore compares what can be compared; a backend that can not counts as
+// another each time, which costs a call and no more.
+func sameStore(a, b any) bool {
+	return reflect.TypeOf(a) == reflect.TypeOf(b) && reflect.ValueOf(a).Comparable() && a == b
+}
+
+// Sweep sweeps one backend after the other until limit records are removed. A
+// backend that fails does not keep the others from being swept.
+func (c *Composed) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {
+	total := 0
+	var errs []error
+	for _, b := range c.backends {
+		s, ok := b.store.(Sweeper)
+		if !ok || total >= limit {
+			continue
+		}
+		n, err := s.Sweep(ctx, now, limit-total)
+		total += n
+		if err != nil {
+			errs = append(errs, fmt.Errorf("sweep the store of %s: %w", b.role, err))
+		}
+	}
+	return total, errors.Join(append(errs, ctx.Err())...)
+}
+
+// Ping returns what is wrong with each backend that is out of reach.
+func (c *Composed) Ping(ctx context.Context) error {
+	var errs []error
+	for _, b := range c.backends {
+		if p, ok := b.store.(Pinger); ok {
+			if err := p.Ping(ctx); err != nil {
+				errs = append(errs, fmt.Errorf("ping the store of %s: %w", b.role, err))
+			}
+		}
+	}
+	return errors.Join(append(errs, ctx.Err())...)
+}

@@ -1,0 +1,114 @@
+package sqlitestore_test
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/connectid-kit/connectid/store"
+)
+
+var serial atomic.Int64
+
+func digest() store.Digest { return store.DigestOf(fmt.Sprint(serial.Add(1))) }
+
+// must is not marked as a helper: that costs more than what is measured.
+func must(tb testing.TB, err error) {
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func session() store.Session {
+	now := time.Now()
+	return store.Session{Handle: digest(), Check: digest(), UserID: "user", CreatedAt: now, UsedAt: now, IdleAt: now.Add(time.Hour), ExpiresAt: now.Add(time.Hour)}
+}
+
+func BenchmarkClient(b *testing.B) {
+	s := open(b)
+	must(b, s.PutClient(b.Context(), store.Client{ID: "client", Targets: []string{"https://paper.example"}}))
+	ctx := b.Context()
+	b.ReportAllocs()
+	for b.Loop() {
+		_, err := s.Client(ctx, "client")
+		must(b, err)
+	}
+}
+
+func BenchmarkSession(b *testing.B) {
+	s, r := open(b), session()
+	must(b, s.CreateSession(b.Context(), r))
+	ctx := b.Context()
+	b.ReportAllocs()
+	for b.Loop() {
+		_, err := s.Session(ctx, r.Handle)
+		must(b, err)
+	}
+}
+
+func BenchmarkAccessToken(b *testing.B) {
+	s, hash := open(b), digest()
+	must(b, s.PutAccessToken(b.Context(), store.AccessToken{Hash: hash, ClientID: "client", ExpiresAt: time.Now().Add(time.Hour)}))
+	ctx := b.Context()
+	b.ReportAllocs()
+	for b.Loop() {
+		_, err := s.AccessToken(ctx, hash)
+		must(b, err)
+	}
+}
+
+func BenchmarkTouchSession(b *testing.B) {
+	s, r := open(b), session()
+	must(b, s.CreateSession(b.Context(), r))
+	ctx := b.Context()
+	b.ReportAllocs()
+	for b.Loop() {
+		must(b, s.TouchSession(ctx, r.Handle, time.Now(), r.IdleAt))
+	}
+}
+
+func BenchmarkAdd(b *testing.B) {
+	s := open(b)
+	ctx := b.Context()
+	b.ReportAllocs()
+	for b.Loop() {
+		_, err := s.Add(ctx, "key", 1, time.Minute)
+		must(b, err)
+	}
+}
+
+// BenchmarkCreateSession is one durable write after the other.
+func BenchmarkCreateSession(b *testing.B) {
+	s := open(b)
+	ctx := b.Context()
+	b.ReportAllocs()
+	for b.Loop() {
+		must(b, s.CreateSession(ctx, session()))
+	}
+}
+
+// BenchmarkCreateSession64 is 64 writers at once, who share commits.
+func BenchmarkCreateSession64(b *testing.B) {
+	s := open(b)
+	b.ReportAllocs()
+	b.SetParallelism(32) // times GOMAXPROCS
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			must(b, s.CreateSession(b.Context(), session()))
+		}
+	})
+}
+
+// BenchmarkTakeCode is a code's whole life: stored and taken.
+func BenchmarkTakeCode(b *testing.B) {
+	s := open(b)
+	ctx := b.Context()
+	b.ReportAllocs()
+	for b.Loop() {
+		c := store.AuthorizationCode{Hash: digest(), ClientID: "client", GrantID: "grant", ExpiresAt: time.Now().Add(time.Hour)}
+		must(b, s.PutCode(ctx, c))
+		_, err := s.TakeCode(ctx, c.Hash, "client")
+		must(b, err)
+	}
+}

@@ -1,0 +1,114 @@
+package storetest_test
+
+import (
+	"testing"
+
+	"github.com/connectid-kit/connectid/store"
+	"github.com/connectid-kit/connectid/store/memstore"
+	"github.com/connectid-kit/connectid/store/storetest"
+)
+
+// mutant is a store that breaks a contract in one way that people have broken it.
+type mutant struct {
+	name string
+	open func() store.Store
+	// caught is a case that must fail.
+	role, caught string
+}
+
+// mem is what mutants embed.
+type mem = memstore.Store
+
+// TestBrokenStoresAreCaught proves the suite: each of these stores keeps the
+// contracts but for one rule.
+func TestBrokenStoresAreCaught(t *testing.T) {
+	t.Setenv("STORETEST_ROUNDS", "25")
+	for _, m := range mutants {
+		t.Run(m.name, func(t *testing.T) {
+			failures := storetest.Check(t.Context(), m.open)
+			if len(failures) == 0 {
+				t.Fatal("the suite did not notice")
+			}
+			caught := false
+			for _, f := range failures {
+				caught = caught || f.Role == m.role && f.Case == m.caught
+				t.Logf("%s: %s\n\tbroke: %s\n\tseen: %s", f.Role, f.Case, f.Rule, f.Messages[0])
+			}
+			if !caught {
+				t.Errorf("the case %s: %s did not fail", m.role, m.caught)
+			}
+		})
+	}
+}
+
+// A store that keeps the contracts fails nothing, or catching would prove nothing.
+func TestGoodStorePasses(t *testing.T) {
+	for _, f := range storetest.Check(t.Context(), func() store.Store { return memstore.New() }) {
+		t.Error(f)
+	}
+}
+
+var mutants = []mutant{
+	{"a code is looked up, then marked", func() store.Store { return &lookThenMark{mem: memstore.New()} },
+		"Grants", "one of many takes a code"},
+	{"a code is anybody's", func() store.Store { return &anybodysCode{mem: memstore.New()} },
+		"Grants", "another client's code is left as it was"},
+	{"a used code is forgotten", func() store.Store { return &forgetsUsed{mem: memstore.New()} },
+		"Grants", "a replay is recognised"},
+	{"revocation leaves access tokens", func() store.Store { return &leavesTokens{mem: memstore.New()} },
+		"Grants", "a revoked grant ends with all its tokens"},
+	{"revocation leaves no tombstone", func() store.Store { return &noTombstone{mem: memstore.New()} },
+		"Grants", "a grant can be revoked before it is stored"},
+	{"revocation of a user's grants forgets the codes", func() store.Store { return &leavesCodes{mem: memstore.New()} },
+		"Grants", "a user's grants are revoked"},
+	{"a grant is stored before its token", func() store.Store { return &halfGrant{mem: memstore.New()} },
+		"Grants", "what is taken conflicts"},
+	{"a swap does not compare", func() store.Store { return &blindSwap{mem: memstore.New()} },
+		"RememberSeries", "one of many swaps succeeds"},
+	{"a swap forgets a field", func() store.Store { return &dropsField{mem: memstore.New()} },
+		"RememberSeries", "a series is swapped whole"},
+	{"idle sessions are found", func() store.Store { return &ignoresIdle{mem: memstore.New()} },
+		"Sessions", "an expired session is absent"},
+	{"expired records are in the way", func() store.Store { return &expiredInTheWay{mem: memstore.New()} },
+		"Runs", "an expired run is absent"},
+	{"a touch brings a session back", func() store.Store { return &resurrects{mem: memstore.New()} },
+		"Sessions", "a touch resurrects nothing"},
+	{"a touch is set, not raised", func() store.Store { return &touchesBack{mem: memstore.New()} },
+		"Sessions", "a touch never moves back"},
+	{"a session is ended, then replaced", func() store.Store { return &endThenCreate{mem: memstore.New()} },
+		"Sessions", "a replacement that conflicts ends nothing"},
+	{"the zero handle is a handle", func() store.Store { return &zeroIsKey{mem: memstore.New()} },
+		"Sessions", "the zero digest is none"},
+	{"lists begin with the oldest", func() store.Store { return &oldestFirst{mem: memstore.New()} },
+		"Sessions", "a user's sessions are listed"},
+	{"an ended context is ignored", func() store.Store { return &ignoresContext{mem: memstore.New()} },
+		"Sessions", "every method heeds an ended context"},
+	{"a credential can be taken over by an update", func() store.Store { return &stealsCredential{mem: memstore.New()} },
+		"Users", "an update with a taken credential conflicts"},
+	{"a user starts with the version given", func() store.Store { return &keepsVersion{mem: memstore.New()} },
+		"Users", "a user starts with version 1"},
+	{"records share memory", func() store.Store { return &shares{mem: memstore.New()} },
+		"Users", "records are values"},
+	{"client IDs ignore case", func() store.Store { return &ignoresCase{mem: memstore.New()} },
+		"Clients", "IDs are compared exactly"},
+	{"a client forgets a flag", func() store.Store { return &dropsFlag{mem: memstore.New()} },
+		"Clients", "every field comes back"},
+	{"times are whole seconds", func() store.Store { return &seconds{mem: memstore.New()} },
+		"Runs", "every field comes back"},
+	{"times come back in local time", func() store.Store { return &localTime{mem: memstore.New()} },
+		"Runs", "every field comes back"},
+	{"the zero time becomes 1970", func() store.Store { return &epoch{mem: memstore.New()} },
+		"Runs", "every field comes back"},
+	{"an older one-time code still passes", func() store.Store { return &olderPasses{mem: memstore.New()} },
+		"OneTimeCodes", "a newer code replaces the older"},
+	{"a wrong guess burns the code", func() store.Store { return &burns{mem: memstore.New()} },
+		"OneTimeCodes", "a wrong code leaves the right one"},
+	{"the window slides", func() store.Store { return newOwnCounter(slides) },
+		"Counters", "the end of a window does not move"},
+	{"an addition is read, then written", func() store.Store { return newOwnCounter(loses) },
+		"Counters", "no addition is lost"},
+	{"a counter falls below zero", func() store.Store { return newOwnCounter(negative) },
+		"Counters", "giving back stops at zero"},
+	{"a sweep stops short", func() store.Store { return &sweepsHalf{mem: memstore.New()} },
+		"Store", "a sweep removes what has expired, a batch at a time"},
+}
