@@ -209,6 +209,9 @@ func checkHost(host string) (loopback bool, err error) {
 		if last == "" {
 			return false, errors.New("host has an empty label")
 		}
+		if last[0] == '-' || last[len(last)-1] == '-' { // RFC 952: a sign, to some
+			return false, errors.New("a label of the host begins or ends with a hyphen")
+		}
 		for i := range len(last) {
 			if c := last[i]; !isDigit(c) && (c < 'a' || c > 'z') && c != '-' && c != '_' {
 				return false, errors.New("bad host: want letters, digits, hyphens and dots (xn-- for others)")
@@ -216,6 +219,7 @@ func checkHost(host string) (loopback bool, err error) {
 		}
 	}
 	// WHATWG URL, "ends in a number checker": such a host is an IPv4 address.
+	// Some parsers go further, so nothing that only looks like one passes.
 	if isNumber(last) {
 		a, err := netip.ParseAddr(host)
 		if err != nil || !a.Is4() || a.String() != host {
@@ -227,19 +231,7 @@ func checkHost(host string) (loopback bool, err error) {
 }
 
 func isNumber(label string) bool {
-	if hex, ok := strings.CutPrefix(label, "0x"); ok {
-		return all(hex, isHex)
-	}
-	return all(label, isDigit)
-}
-
-func all(s string, is func(byte) bool) bool {
-	for i := range len(s) {
-		if !is(s[i]) {
-			return false
-		}
-	}
-	return true
+	return strings.HasPrefix(label, "0x") || strings.Trim(label, "0123456789") == ""
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
