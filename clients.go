@@ -15,29 +15,36 @@ import (
 // folderClients are the clients of the theme folders before those of the store.
 type folderClients struct {
 	stored store.Clients
-	own    map[string]store.Client
+	own    map[string]*store.Client
 }
 
 func withFolders(s store.Clients, records []store.Client) (store.Clients, error) {
 	if len(records) == 0 {
 		return s, nil
 	}
-	f := folderClients{s, make(map[string]store.Client, len(records))}
+	f := folderClients{s, make(map[string]*store.Client, len(records))}
 	var errs []error
 	for _, c := range records {
 		if err := target.Check(&c); err != nil {
 			errs = append(errs, fmt.Errorf("bad Clients: %s/client.json: %w", c.ID, err))
 		}
-		f.own[c.ID] = c
+		f.own[c.ID] = &c
 	}
 	return f, errors.Join(errs...)
 }
 
 func (f folderClients) Client(ctx context.Context, id string) (store.Client, error) {
 	if c, ok := f.own[id]; ok {
-		return c, ctx.Err()
+		return *c, ctx.Err()
 	}
 	return f.stored.Client(ctx, id)
+}
+
+func (f folderClients) SharedClient(ctx context.Context, id string) (*store.Client, error) {
+	if c, ok := f.own[id]; ok {
+		return c, ctx.Err()
+	}
+	return store.SharedClient(ctx, f.stored, id)
 }
 
 func (f folderClients) PutClient(ctx context.Context, c store.Client) error {
@@ -73,8 +80,8 @@ func (f folderClients) merge(stored iter.Seq2[store.Client, error], match func(s
 			}
 		}
 		for _, c := range f.own {
-			if match(c) {
-				all = append(all, c)
+			if match(*c) {
+				all = append(all, *c)
 			}
 		}
 		slices.SortFunc(all, func(a, b store.Client) int { return strings.Compare(a.ID, b.ID) })

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/connectid-kit/connectid/flows/account"
@@ -45,6 +46,7 @@ type Engine struct {
 	lifetime time.Duration
 	again    time.Duration
 	observe  func(context.Context, Happening)
+	spare    sync.Pool // of runs; see [Engine.Recycle]
 }
 
 // claimFor is how long a post may work on a run before another may take it.
@@ -68,7 +70,7 @@ func NewEngine(c EngineConfig) (*Engine, error) {
 	if c.Again == 0 {
 		c.Again = time.Minute
 	}
-	return &Engine{c.Accounts, c.Runs, c.Lifetime, c.Again, c.Observer}, errors.Join(errs...)
+	return &Engine{accounts: c.Accounts, runs: c.Runs, lifetime: c.Lifetime, again: c.Again, observe: c.Observer}, errors.Join(errs...)
 }
 
 // NewID draws the id of a run that is about to start.
@@ -110,7 +112,21 @@ func (n *Engine) Start(ctx context.Context, f *Flow, id string, req Request, b B
 }
 
 func (n *Engine) newRun(f *Flow, id string, req Request, b Browser) *Run {
-	return &Run{ID: id, Request: req, Browser: b, Data: Data{Credential: req.Credential}, Accounts: n.accounts, engine: n, flow: f}
+	r, ok := n.spare.Get().(*Run)
+	if !ok {
+		r = new(Run)
+	}
+	r.ID, r.Request, r.Browser, r.Accounts, r.engine, r.flow = id, req, b, n.accounts, n, f
+	r.Data.Credential = req.Credential
+	return r
+}
+
+// Recycle takes back a run that nobody uses any more. It need not be called;
+// login checks do, as half of what they would leave to the garbage collector is
+// the run.
+func (n *Engine) Recycle(r *Run) {
+	*r = Run{}
+	n.spare.Put(r)
 }
 
 // Resume returns the run as it stands, to be shown: it changes nothing, but the

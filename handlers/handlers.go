@@ -43,7 +43,7 @@ func (s *Server) request(ctx context.Context, r *http.Request, q gui.Params) (fl
 	if err != nil {
 		return flows.Request{}, err
 	}
-	return s.requestOf(r, q, &c)
+	return s.requestOf(r, q, c)
 }
 
 func (s *Server) requestOf(r *http.Request, q gui.Params, c *store.Client) (req flows.Request, err error) {

@@ -93,6 +93,26 @@ type Clients interface {
 	DeleteClient(ctx context.Context, id string) error
 }
 
+// ClientSharer is implemented by stores that keep client records in memory and
+// never change one in place. SharedClient is [Clients].Client without the copy:
+// the record is shared by all callers, and none may change it.
+type ClientSharer interface {
+	SharedClient(ctx context.Context, id string) (*Client, error)
+}
+
+// SharedClient returns the client with the given ID from a store that shares its
+// records, and a copy from any other.
+func SharedClient(ctx context.Context, s Clients, id string) (*Client, error) {
+	if shares, ok := s.(ClientSharer); ok {
+		return shares.SharedClient(ctx, id)
+	}
+	c, err := s.Client(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &c, nil
+}
+
 // TargetOrigin returns the origin of an absolute http or https URL in the form
 // in which [Clients.ClientsByOrigin] compares it: lower case, without the
 // scheme's own port. It returns "" for anything else.

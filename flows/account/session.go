@@ -85,7 +85,12 @@ func (s *Service) Session(ctx context.Context, handle string) (store.Session, er
 	if len(handle) != handleLen {
 		return store.Session{}, store.ErrNotFound
 	}
-	sess, err := s.store.Session(ctx, store.DigestOf(handle))
+	return s.SessionOf(ctx, store.DigestOf(handle))
+}
+
+// SessionOf is [Service.Session] for a caller who has the handle's digest.
+func (s *Service) SessionOf(ctx context.Context, handle store.Digest) (store.Session, error) {
+	sess, err := s.store.Session(ctx, handle)
 	return live(sess, err)
 }
 

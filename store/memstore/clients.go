@@ -55,16 +55,25 @@ func (s *Store) PutClient(ctx context.Context, c store.Client) error {
 
 // Client implements [store.Clients].
 func (s *Store) Client(ctx context.Context, id string) (store.Client, error) {
-	if err := ctx.Err(); err != nil {
+	c, err := s.SharedClient(ctx, id)
+	if err != nil {
 		return store.Client{}, err
+	}
+	return *c, nil
+}
+
+// SharedClient implements [store.ClientSharer].
+func (s *Store) SharedClient(ctx context.Context, id string) (*store.Client, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	s.clients.mu.RLock()
 	c := s.clients.byID[id]
 	s.clients.mu.RUnlock()
 	if c == nil {
-		return store.Client{}, store.ErrNotFound
+		return nil, store.ErrNotFound
 	}
-	return *c, nil
+	return c, nil
 }
 
 // ClientsByOrigin implements [store.Clients].

@@ -46,26 +46,42 @@ const (
 	maxRemember = 40              // rememberMeCookies of one browser
 )
 
-// jar is the cookies of a request, in the order in which they were sent.
-type jar []*http.Cookie
+// jar is the Cookie headers of a request. [http.Request.Cookies] would parse and
+// allocate every cookie of the site to find one.
+type jar []string
 
-func readCookies(r *http.Request) jar { return r.Cookies() }
+func readCookies(r *http.Request) jar { return r.Header["Cookie"] }
+
+// all lists names and values, in the order in which they were sent (RFC 6265,
+// section 4.2.1).
+func (j jar) all(yield func(name, value string) bool) {
+	for _, line := range j {
+		for line != "" {
+			var part string
+			part, line, _ = strings.Cut(line, ";")
+			name, value, ok := strings.Cut(strings.Trim(part, " \t"), "=")
+			if ok && !yield(name, value) {
+				return
+			}
+		}
+	}
+}
 
 // get returns the value of the first cookie of that name, or "".
 func (j jar) get(name string) string {
-	for _, c := range j {
-		if c.Name == name {
-			return c.Value
+	for n, v := range j.all {
+		if n == name {
+			return v
 		}
 	}
 	return ""
 }
 
 // remember returns the value of the client's rememberMeCookie, or "".
-func (j jar) remember(n cookieNames, clientID string) string {
-	for _, c := range j {
-		if strings.HasPrefix(c.Name, n.rmPrefix) {
-			return j.get(n.remember(clientID))
+func (j jar) remember(names cookieNames, clientID string) string {
+	for n := range j.all {
+		if strings.HasPrefix(n, names.rmPrefix) {
+			return j.get(names.remember(clientID))
 		}
 	}
 	return ""
@@ -131,9 +147,9 @@ func (g *GUI) apply(w http.ResponseWriter, r *http.Request, run *flows.Run) erro
 // oldest first (RFC 6265, section 5.4).
 func (g *GUI) dropOldest(w http.ResponseWriter, r *http.Request, own string) {
 	var others []string
-	for _, c := range r.Cookies() {
-		if strings.HasPrefix(c.Name, g.cookies.rmPrefix) && c.Name != own {
-			others = append(others, c.Name)
+	for name := range readCookies(r).all {
+		if strings.HasPrefix(name, g.cookies.rmPrefix) && name != own {
+			others = append(others, name)
 		}
 	}
 	for len(others) >= maxRemember {

@@ -107,8 +107,11 @@ func (g *GUI) restart(r *http.Request) (client store.Client, path, query string,
 	} else if q, err := Query(r.URL.RawQuery); err == nil {
 		sealed = q.Get("run")
 		if sealed == "" { // the GET itself can be repeated
-			client, err := g.Client(r.Context(), q.Get("clientId"))
-			return client, g.prefix + page, r.URL.RawQuery, err == nil
+			c, err := g.Client(r.Context(), q.Get("clientId"))
+			if err != nil {
+				return store.Client{}, "", "", false
+			}
+			return *c, g.prefix + page, r.URL.RawQuery, true
 		}
 	}
 	t, err := g.openTicket(page, sealed)
@@ -117,7 +120,7 @@ func (g *GUI) restart(r *http.Request) (client store.Client, path, query string,
 	}
 	if q, err := Query(t.Query); err == nil {
 		if c, err := g.Client(r.Context(), q.Get("clientId")); err == nil {
-			client = c
+			client = *c
 		}
 	}
 	return client, g.prefix + page, t.Query, true

@@ -50,6 +50,7 @@ type GUI struct {
 	secure  bool
 	cookies cookieNames
 	session *keys.Codec
+	opened  openedCookies // of sessions
 	tickets *keys.Codec
 	csrf    *middleware.CSRF
 	headers *middleware.SecurityHeaders
@@ -103,13 +104,13 @@ func (g *GUI) URL(page string) string { return g.origin + g.prefix + page }
 
 // Client returns the enabled client with the given ID. An unknown or disabled
 // one is a [Fault].
-func (g *GUI) Client(ctx context.Context, id string) (store.Client, error) {
+func (g *GUI) Client(ctx context.Context, id string) (*store.Client, error) {
 	if id == "" {
-		return store.Client{}, &Fault{Param: "clientId", Reason: "is missing"}
+		return nil, &Fault{Param: "clientId", Reason: "is missing"}
 	}
-	c, err := g.Clients.Client(ctx, id)
+	c, err := store.SharedClient(ctx, g.Clients, id)
 	if errors.Is(err, store.ErrNotFound) || err == nil && c.Disabled {
-		return store.Client{}, &Fault{Param: "clientId", Reason: "is not a known client"}
+		return nil, &Fault{Param: "clientId", Reason: "is not a known client"}
 	}
 	return c, err
 }
@@ -165,11 +166,16 @@ func (g *GUI) sessionOf(ctx context.Context, sealed string) (store.Session, erro
 	if sealed == "" || len(sealed) > 512 {
 		return store.Session{}, nil
 	}
-	handle, err := g.session.Open(g.cookies.session, sealed)
-	if err != nil {
-		return store.Session{}, nil // damaged means anonymous
+	digest, ok := g.opened.get(sealed)
+	if !ok {
+		handle, err := g.session.Open(g.cookies.session, sealed)
+		if err != nil {
+			return store.Session{}, nil // damaged means anonymous
+		}
+		digest = store.DigestOf(string(handle))
+		g.opened.put(sealed, digest)
 	}
-	s, err := g.Accounts.Session(ctx, string(handle))
+	s, err := g.Accounts.SessionOf(ctx, digest)
 	if err == nil {
 		err = g.Accounts.Touch(ctx, &s)
 	}

@@ -81,6 +81,7 @@ func (j Jump) serve(ctx context.Context, g *GUI, w http.ResponseWriter, r *http.
 	if err != nil {
 		return err
 	}
+	defer g.Engine.Recycle(run)
 	end, ok := run.End()
 	if !ok {
 		return fmt.Errorf("flow %s waits in %s", run.Flow(), run.State())

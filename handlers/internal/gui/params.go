@@ -20,7 +20,7 @@ func Query(raw string) (Params, error) {
 		return nil, nil
 	}
 	params := make(Params, 0, strings.Count(raw, "&")+1)
-	for part := range strings.SplitSeq(raw, "&") {
+	for part, rest, more := strings.Cut(raw, "&"); part != "" || more; part, rest, more = strings.Cut(rest, "&") {
 		if part == "" {
 			continue
 		}
