@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"time"
@@ -13,6 +14,9 @@ import (
 
 //go:embed migrations/*.sql
 var migrations embed.FS
+
+// errNewer refuses a file that a later version of this package has changed.
+var errNewer = errors.New("the file is newer than the program")
 
 // migrate brings the schema up to date. Several processes may do so at once:
 // each step is one transaction, and who comes too late for one looks again.
@@ -27,7 +31,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		return fmt.Errorf("sqlitestore: %w", err)
 	}
 	for attempt := range 10 {
-		if err = up(ctx, p); err == nil || ctx.Err() != nil {
+		if err = up(ctx, p); err == nil || errors.Is(err, errNewer) || ctx.Err() != nil {
 			break
 		}
 		select {
@@ -47,7 +51,7 @@ func up(ctx context.Context, p *goose.Provider) error {
 		return err
 	}
 	if current > target {
-		return fmt.Errorf("the schema has version %d, this program knows %d: it is older than the file", current, target)
+		return fmt.Errorf("%w: the schema has version %d, this program knows %d", errNewer, current, target)
 	}
 	if current == target {
 		return nil

@@ -164,6 +164,9 @@ func (w *writer) drop() {
 // run runs the ops one after the other; the error is a fault.
 func (t *txn) run(group []*op) error {
 	for _, o := range group {
+		if o.err = o.ctx.Err(); o.err != nil { // it gave up while the lock was waited for
+			continue
+		}
 		if _, err := t.exec("SAVEPOINT op"); err != nil {
 			return err
 		}

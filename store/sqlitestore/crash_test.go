@@ -1,0 +1,221 @@
+package sqlitestore_test
+
+import (
+	"bufio"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/connectid-kit/connectid/store"
+	"github.com/connectid-kit/connectid/store/sqlitestore"
+)
+
+// The test program is its own child: with childRole set it writes to the file in
+// childFile, and says on its output what was acknowledged.
+const (
+	childRole = "SQLITESTORE_TEST_CHILD"
+	childFile = "SQLITESTORE_TEST_FILE"
+)
+
+func TestMain(m *testing.M) {
+	role := os.Getenv(childRole)
+	if role == "" {
+		os.Exit(m.Run())
+	}
+	s, err := sqlitestore.Open(context.Background(), os.Getenv(childFile))
+	if err == nil {
+		switch role {
+		case "write":
+			err = writeForEver(s)
+		case "count":
+			err = countTo(s, 200)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func child(t *testing.T, role, file string) *exec.Cmd {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe)
+	cmd.Env = append(os.Environ(), childRole+"="+role, childFile+"="+file)
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+// writeForEver writes from several goroutines, and acknowledges with a line.
+func writeForEver(s *sqlitestore.Store) error {
+	ctx := context.Background()
+	errs := make(chan error, 8)
+	for range 8 {
+		go func() {
+			for {
+				name := fmt.Sprint(rand.Uint64())
+				if err := writeOne(ctx, s, name); err != nil {
+					errs <- err
+					return
+				}
+				fmt.Printf("%s\n", name) // one write call: a line is whole or not there
+			}
+		}()
+	}
+	return <-errs
+}
+
+// writeOne is four writes: a user, a session, a code that is used, a grant.
+func writeOne(ctx context.Context, s *sqlitestore.Store, name string) error {
+	end := time.Now().Add(time.Hour)
+	hash := store.DigestOf(name)
+	return errors.Join(
+		s.CreateUser(ctx, store.User{ID: name, Number: rand.Int64(), Credentials: []store.Credential{{Kind: store.Email, Identity: name}}}),
+		s.CreateSession(ctx, store.Session{Handle: hash, UserID: name, IdleAt: end, ExpiresAt: end}),
+		s.PutCode(ctx, store.AuthorizationCode{Hash: hash, ClientID: "client", GrantID: name, ExpiresAt: end}),
+		func() error { _, err := s.TakeCode(ctx, hash, "client"); return err }(),
+		s.CreateGrant(ctx, store.Grant{ID: name, UserID: name, ExpiresAt: end}, store.AccessToken{Hash: hash, GrantID: name, ExpiresAt: end}),
+	)
+}
+
+// checkOne complains about everything that was acknowledged and is not there.
+func checkOne(ctx context.Context, s *sqlitestore.Store, name string) error {
+	hash := store.DigestOf(name)
+	_, user := s.UserByCredential(ctx, store.Email, name)
+	_, session := s.Session(ctx, hash)
+	_, grant := s.Grant(ctx, name)
+	_, token := s.AccessToken(ctx, hash)
+	_, code := s.TakeCode(ctx, hash, "client")
+	if !errors.Is(code, store.ErrUsed) {
+		code = fmt.Errorf("a used code was taken again: %w", code)
+	} else {
+		code = nil
+	}
+	return errors.Join(user, session, grant, token, code)
+}
+
+// TestSurvivesKill kills a writing process at some moment, again and again, and
+// looks for everything that it had acknowledged until then.
+func TestSurvivesKill(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "connectid.db")
+	var acknowledged []string
+	for round := range 12 {
+		cmd := child(t, "write", file)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewReader(out)
+		n := 0
+		for {
+			line, err := lines.ReadString('\n')
+			if err != nil {
+				break // the child is dead
+			}
+			acknowledged = append(acknowledged, strings.TrimSuffix(line, "\n"))
+			if n++; n == 1 {
+				time.AfterFunc(time.Duration(rand.IntN(150_000))*time.Microsecond, func() { _ = cmd.Process.Kill() })
+			}
+		}
+		if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != -1 {
+			t.Fatalf("round %d: the child ended by itself: %v", round, err)
+		}
+		if n == 0 {
+			t.Fatalf("round %d: the child acknowledged nothing", round)
+		}
+		s, err := sqlitestore.Open(t.Context(), file)
+		if err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		for _, name := range acknowledged[len(acknowledged)-n:] {
+			if err := checkOne(t.Context(), s, name); err != nil {
+				t.Errorf("round %d: %s was acknowledged: %v", round, name, err)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		checkIntegrity(t, file)
+	}
+	s := openFile(t, file)
+	for _, name := range acknowledged { // those of the first rounds outlived all later crashes
+		if err := checkOne(t.Context(), s, name); err != nil {
+			t.Errorf("at the end: %s was acknowledged: %v", name, err)
+		}
+	}
+	t.Logf("%d acknowledged entries of five writes each, over 12 kills, are all there", len(acknowledged))
+}
+
+func checkIntegrity(t *testing.T, file string) {
+	t.Helper()
+	db := rawDB(t, file, "")
+	for query, want := range map[string]string{"PRAGMA integrity_check": "ok", "SELECT count(*) FROM pragma_foreign_key_check": "0"} {
+		var got string
+		if err := db.QueryRow(query).Scan(&got); err != nil || got != want {
+			t.Errorf("%s: %q, %v, want %q", query, got, err, want)
+		}
+	}
+}
+
+// rawDB opens the file past the store.
+func rawDB(t *testing.T, file, query string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+file+query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// countTo adds n ones, eight at a time.
+func countTo(s *sqlitestore.Store, n int) error {
+	var wg sync.WaitGroup
+	errs := make([]error, 8)
+	for i := range errs {
+		wg.Go(func() {
+			for range n / len(errs) {
+				if _, err := s.Add(context.Background(), "shared", 1, time.Hour); err != nil {
+					errs[i] = err
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// TestProcessesShareAFile lets three processes create the schema and count at
+// once: nothing is lost, and none is told that the file is busy.
+func TestProcessesShareAFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "connectid.db")
+	var wg sync.WaitGroup
+	for range 3 {
+		cmd := child(t, "count", file)
+		wg.Go(func() {
+			if err := cmd.Run(); err != nil {
+				t.Errorf("child: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	s := openFile(t, file)
+	if got, err := s.Add(t.Context(), "shared", 0, time.Hour); err != nil || got.N != 600 {
+		t.Errorf("three processes counted to %d, %v, want 600", got.N, err)
+	}
+}

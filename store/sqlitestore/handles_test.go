@@ -1,0 +1,81 @@
+package sqlitestore_test
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/connectid-kit/connectid/store"
+	"github.com/connectid-kit/connectid/store/sqlitestore"
+	"github.com/connectid-kit/connectid/store/storetest"
+)
+
+// raceHandles lets 64 callers meet over two handles of one file; exactly one may
+// succeed, and the others lose with the given error.
+func raceHandles(t *testing.T, handles [2]*sqlitestore.Store, lose error, f func(s *sqlitestore.Store, i int) error) {
+	t.Helper()
+	var (
+		wg    sync.WaitGroup
+		start = make(chan struct{})
+		errs  [64]error
+	)
+	for i := range errs {
+		wg.Go(func() {
+			<-start
+			errs[i] = f(handles[i%2], i)
+		})
+	}
+	close(start)
+	wg.Wait()
+	wins := 0
+	for _, err := range errs {
+		if err == nil {
+			wins++
+		} else if !errors.Is(err, lose) {
+			t.Errorf("a loser got %v, want %v", err, lose)
+		}
+	}
+	if wins != 1 {
+		t.Fatalf("%d of %d callers over two handles succeeded, want exactly one", wins, len(errs))
+	}
+}
+
+// TestHandlesShareAFile is what two nodes on one machine do to each other.
+func TestHandlesShareAFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "connectid.db")
+	handles := [2]*sqlitestore.Store{openFile(t, file), openFile(t, file)}
+	ctx, end := t.Context(), time.Now().Add(time.Hour)
+	token := func(grant string) store.AccessToken {
+		return store.AccessToken{Hash: digest(), GrantID: grant, ExpiresAt: end}
+	}
+	for round := range storetest.Rounds() {
+		id := fmt.Sprint("round ", round)
+		hash, mac := digest(), digest()
+		must(t, handles[0].PutCode(ctx, store.AuthorizationCode{Hash: hash, ClientID: "client", GrantID: id, ExpiresAt: end}))
+		raceHandles(t, handles, store.ErrUsed, func(s *sqlitestore.Store, _ int) error {
+			_, err := s.TakeCode(ctx, hash, "client")
+			return err
+		})
+		must(t, handles[1].PutOneTimeCode(ctx, store.OneTimeCode{Key: hash, MAC: mac, ExpiresAt: end}))
+		raceHandles(t, handles, store.ErrNotFound, func(s *sqlitestore.Store, _ int) error {
+			_, err := s.TakeOneTimeCode(ctx, hash, mac)
+			return err
+		})
+		must(t, handles[0].CreateGrant(ctx, store.Grant{ID: id, ExpiresAt: end}, token(id)))
+		raceHandles(t, handles, store.ErrConflict, func(s *sqlitestore.Store, _ int) error {
+			return s.SwapGrant(ctx, store.Grant{ID: id, Version: 1, ExpiresAt: end}, token(id))
+		})
+		must(t, handles[1].CreateSeries(ctx, store.Series{ID: id, IdleAt: end, ExpiresAt: end}))
+		raceHandles(t, handles, store.ErrConflict, func(s *sqlitestore.Store, _ int) error {
+			return s.SwapSeries(ctx, store.Series{ID: id, Version: 1, IdleAt: end, ExpiresAt: end})
+		})
+		// What one handle has written the other sees at once.
+		must(t, handles[0].RevokeGrant(ctx, id, end))
+		if _, err := handles[1].Grant(ctx, id); !errors.Is(err, store.ErrRevoked) {
+			t.Fatalf("Grant by the other handle: %v, want %v", err, store.ErrRevoked)
+		}
+	}
+}
