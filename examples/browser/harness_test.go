@@ -338,16 +338,18 @@ func (b *tab) back() {
 	}
 }
 
-// dark switches between the light and the dark look.
+// dark switches between the light and the dark look, without transitions: a
+// colour half-way is nobody's.
 func (b *tab) dark(on bool) {
 	b.t.Helper()
 	value := "light"
 	if on {
 		value = "dark"
 	}
-	call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: value}},
-	})
+	call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: value},
+		{Name: "prefers-reduced-motion", Value: "reduce"},
+	}})
 }
 
 // narrow switches between the narrowest phone and a desktop.
