@@ -30,7 +30,7 @@ func compose(t *testing.T, r store.Roles) *store.Composed {
 }
 
 func TestComposedKeepsTheContracts(t *testing.T) {
-	t.Setenv("STORETEST_ROUNDS", "20")
+	t.Setenv("SOAK_ROUNDS", "20")
 	storetest.Run(t, func(t *testing.T) store.Store { return compose(t, two(memstore.New(), memstore.New())) })
 }
 

@@ -8,6 +8,6 @@ import (
 	"github.com/connectid-kit/connectid/store/storetest"
 )
 
-func TestContracts(t *testing.T) {
+func TestStoreContracts(t *testing.T) {
 	storetest.Run(t, func(*testing.T) store.Store { return memstore.New() })
 }

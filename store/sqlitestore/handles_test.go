@@ -43,8 +43,8 @@ func raceHandles(t *testing.T, handles [2]*sqlitestore.Store, lose error, f func
 	}
 }
 
-// TestHandlesShareAFile is what two nodes on one machine do to each other.
-func TestHandlesShareAFile(t *testing.T) {
+// TestStoreRacesOverHandles is what two nodes on one machine do to each other.
+func TestStoreRacesOverHandles(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "connectid.db")
 	handles := [2]*sqlitestore.Store{openFile(t, file), openFile(t, file)}
 	ctx, end := t.Context(), time.Now().Add(time.Hour)

@@ -29,6 +29,6 @@ func openFile(tb testing.TB, path string) *sqlitestore.Store {
 	return s
 }
 
-func TestContracts(t *testing.T) {
+func TestStoreContracts(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store { return open(t) })
 }

@@ -16,7 +16,7 @@ import (
 
 // Without a fault the wrapped store shows through.
 func TestFaultyKeepsTheContracts(t *testing.T) {
-	t.Setenv("STORETEST_ROUNDS", "5")
+	t.Setenv("SOAK_ROUNDS", "5")
 	storetest.Run(t, func(*testing.T) store.Store { return storetest.NewFaulty(memstore.New()) })
 }
 

@@ -22,7 +22,7 @@ type mem = memstore.Store
 // TestBrokenStoresAreCaught proves the suite: each of these stores keeps the
 // contracts but for one rule.
 func TestBrokenStoresAreCaught(t *testing.T) {
-	t.Setenv("STORETEST_ROUNDS", "25")
+	t.Setenv("SOAK_ROUNDS", "25")
 	for _, m := range mutants {
 		t.Run(m.name, func(t *testing.T) {
 			failures := storetest.Check(t.Context(), m.open)

@@ -46,6 +46,27 @@ var storeRules = []rule[store.Store]{
 		returns(c, "AccessToken", token)(s.AccessToken(c.ctx, d))
 		returns(c, "Grant", saved(grant, 1))(s.Grant(c.ctx, "x"))
 	}},
+	{"expiry never leads", "A backend's own time-to-live may lag by up to a minute, never lead.", func(c *recorder, s store.Store) {
+		soon := time.Now().Add(30 * time.Second).Truncate(time.Millisecond)
+		series, once, run := fresh[store.Series](), fresh[store.OneTimeCode](), fresh[store.Run]()
+		code := fresh[store.AuthorizationCode]()
+		grant, token := pair()
+		series.IdleAt, once.ExpiresAt, run.ExpiresAt, code.ExpiresAt = soon, soon, soon, soon
+		grant.ExpiresAt, token.ExpiresAt = soon, soon
+		c.ok(s.CreateSeries(c.ctx, series), "CreateSeries")
+		c.ok(s.PutOneTimeCode(c.ctx, once), "PutOneTimeCode")
+		c.ok(s.InsertRun(c.ctx, run), "InsertRun")
+		c.ok(s.PutCode(c.ctx, code), "PutCode")
+		c.ok(s.CreateGrant(c.ctx, grant, token), "CreateGrant")
+		c.ok(s.RevokeGrant(c.ctx, "revoked", soon), "RevokeGrant")
+		returns(c, "Series with half a minute to go", inVersion(series, 1))(s.Series(c.ctx, series.ID))
+		returns(c, "TakeOneTimeCode with half a minute to go", once)(s.TakeOneTimeCode(c.ctx, once.Key, once.MAC))
+		returns(c, "Run with half a minute to go", savedRun(run, 1))(s.Run(c.ctx, run.ID))
+		returns(c, "TakeCode with half a minute to go", code)(s.TakeCode(c.ctx, code.Hash, code.ClientID))
+		returns(c, "Grant with half a minute to go", saved(grant, 1))(s.Grant(c.ctx, grant.ID))
+		returns(c, "AccessToken with half a minute to go", token)(s.AccessToken(c.ctx, token.Hash))
+		fails[store.Grant](c, "Grant with a tombstone that has half a minute to go", store.ErrRevoked)(s.Grant(c.ctx, "revoked"))
+	}},
 	{"a write that is cut off is whole or nothing", saysContext, func(c *recorder, s store.Store) {
 		c.rounds(func(int) {
 			ctx, cancel := context.WithCancel(c.ctx)

@@ -15,7 +15,7 @@
 // logs it when it fails. [Check] does the same without a [testing.T] and hands
 // back a report.
 //
-// Races are run in 200 rounds; the environment variable STORETEST_ROUNDS sets
+// Races are run in 200 rounds; the environment variable SOAK_ROUNDS sets
 // another number. [Faulty] makes a good store fail on purpose.
 package storetest
 
@@ -109,9 +109,9 @@ func Check(ctx context.Context, open func() store.Store) []Failure {
 	return append(all, check(ctx, "Store", open, storeRules)...)
 }
 
-// Rounds returns how often a race is run: STORETEST_ROUNDS, or 200.
+// Rounds returns how often a race is run: SOAK_ROUNDS, or 200.
 func Rounds() int {
-	if n, err := strconv.Atoi(os.Getenv("STORETEST_ROUNDS")); err == nil && n > 0 {
+	if n, err := strconv.Atoi(os.Getenv("SOAK_ROUNDS")); err == nil && n > 0 {
 		return n
 	}
 	return 200

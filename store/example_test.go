@@ -1,0 +1,20 @@
+package store_test
+
+import (
+	"fmt"
+
+	"github.com/connectid-kit/connectid/store"
+	"github.com/connectid-kit/connectid/store/memstore"
+)
+
+// Accounts in one backend, what comes and goes in another. All that is missing
+// is reported at once.
+func ExampleCompose() {
+	accounts, rest := memstore.New(), memstore.New()
+	_, err := store.Compose(store.Roles{
+		Clients: accounts, Users: accounts,
+		Sessions: rest, Runs: rest, Counters: rest,
+	})
+	fmt.Println(err)
+	// Output: store: no backend for RememberSeries, OneTimeCodes, Grants
+}
