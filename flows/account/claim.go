@@ -59,13 +59,13 @@ func (s *Service) claim(ctx context.Context, u store.User, c Credential) (Proof,
 		i := indexOf(*u, c)
 		switch {
 		case i < 0 || u.Blocked:
-			return false
+			return false // as it is
 		case !u.Credentials[i].VerifiedAt.IsZero():
 			u.Credentials[i].VerifiedAt = now()
 		case hasOther(*u, i): // somebody's account that names a foreign address
 			u.Credentials = slices.Delete(u.Credentials, i, i+1)
-		default: // an account that nobody has confirmed yet
-			u.PasswordHash = ""
+		default: // an account that nobody has confirmed yet: see below
+			return false
 		}
 		return true
 	})
@@ -81,9 +81,9 @@ func (s *Service) claim(ctx context.Context, u store.User, c Credential) (Proof,
 		s.notify(ctx, Notice{Kind: NoticeTakeover, UserID: u.ID}.about(c))
 		return p, nil
 	case u.Credentials[i].VerifiedAt.IsZero():
-		// It stays unverified, and with it the account closed, until all that
-		// the first holder may have had is ended: a failure here is made good
-		// by the next code.
+		// It stays unverified, so that no password opens the account, until all
+		// that the first holder may have had is ended: a failure here is made
+		// good by the next code.
 		if err := s.endAll(ctx, u, store.Digest{}, false); err != nil {
 			return Proof{}, err
 		}

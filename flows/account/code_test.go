@@ -209,6 +209,9 @@ func TestBlockedUserGetsNoCode(t *testing.T) {
 			t.Errorf("a code for a blocked account: %v", err)
 		}
 	}
+	if e.noticed(account.NoticeCodeWrong) != 2 {
+		t.Errorf("%d notices", e.noticed(account.NoticeCodeWrong))
+	}
 	if err := e.Unblock(t.Context(), u.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -217,6 +220,24 @@ func TestBlockedUserGetsNoCode(t *testing.T) {
 	}
 	if p, err := e.try(t, "ola@example.com", e.lastCode(t), from(1)); err != nil || !p.Exists {
 		t.Errorf("unblocked: %+v, %v", p, err)
+	}
+}
+
+// TestBlockedWhileCodeIsOut: blocked by somebody who does not know of codes.
+func TestBlockedWhileCodeIsOut(t *testing.T) {
+	t.Parallel()
+	e := setUp(t)
+	u := e.addUser(t, "", "ola@example.com")
+	if err := e.send(t, "ola@example.com", from(1)); err != nil {
+		t.Fatal(err)
+	}
+	u.Blocked = true
+	e.update(t, u)
+	if p, err := e.try(t, "ola@example.com", e.lastCode(t), from(1)); !errors.Is(err, account.ErrWrong) || p.Exists {
+		t.Errorf("the right code: %+v, %v", p, err)
+	}
+	if e.noticed(account.NoticeCodeWrong) != 1 {
+		t.Error("not counted as wrong")
 	}
 }
 

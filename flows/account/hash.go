@@ -31,11 +31,17 @@ const (
 // errHash says that a stored hash can not be read.
 var errHash = errors.New("account: unreadable password hash")
 
-// hash returns a new hash of the password in the PHC string format.
-func (a argon) hash(password string) string {
+// argon2id does the work, and counts it.
+func (p *pool) argon2id(password string, salt []byte, a argon, lanes uint8, size int) []byte {
+	p.hashed.Add(1)
+	return argon2.IDKey([]byte(password), salt, a.passes, a.memory, lanes, uint32(size))
+}
+
+// newHash returns a new hash of the password in the PHC string format.
+func (p *pool) newHash(a argon, password string) string {
 	salt := make([]byte, argonSalt)
 	rand.Read(salt)
-	key := argon2.IDKey([]byte(password), salt, a.passes, a.memory, 1, argonKey)
+	key := p.argon2id(password, salt, a, 1, argonKey)
 	b64 := base64.RawStdEncoding
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=1$%s$%s", argon2.Version, a.memory, a.passes,
 		b64.EncodeToString(salt), b64.EncodeToString(key))
@@ -44,9 +50,9 @@ func (a argon) hash(password string) string {
 // isArgon reports whether the stored hash is one of argon2id.
 func isArgon(hash string) bool { return strings.HasPrefix(hash, "$argon2id$") }
 
-// verifyArgon reports whether the password is the hash's, and the parameters
-// of the hash.
-func verifyArgon(hash, password string) (bool, argon, error) {
+// verify reports whether the password is the hash's, and the parameters of the
+// hash.
+func (p *pool) verify(hash, password string) (bool, argon, error) {
 	f := strings.Split(hash, "$")
 	if len(f) != 6 || f[0] != "" || f[1] != "argon2id" || f[2] != fmt.Sprintf("v=%d", argon2.Version) {
 		return false, argon{}, errHash
@@ -62,7 +68,7 @@ func verifyArgon(hash, password string) (bool, argon, error) {
 		a.memory < 8 || a.memory > argonMaxMemory || a.passes < 1 || a.passes > argonMaxPasses || lanes < 1 || lanes > 8 {
 		return false, argon{}, errHash
 	}
-	got := argon2.IDKey([]byte(password), salt, a.passes, a.memory, lanes, uint32(len(want)))
+	got := p.argon2id(password, salt, a, lanes, len(want))
 	if lanes != 1 || len(want) != argonKey {
 		a = argon{} // not what hash would write: to be replaced
 	}

@@ -305,6 +305,56 @@ func TestBurstIsLimited(t *testing.T) {
 	}
 }
 
+// TestLimitedIsNoGuess: what one limit stops is not counted against another.
+func TestLimitedIsNoGuess(t *testing.T) {
+	t.Parallel()
+	e := setUp(t)
+	for range 150 {
+		e.login(t, "ola@example.com", "wrong password", from(1))
+	}
+	if err := e.login(t, "kari@example.com", "wrong password", from(1)); !errors.Is(err, account.ErrWrong) {
+		t.Errorf("another account from the same address: %v", err)
+	}
+}
+
+// TestGiveBackInTheNextWindow: what was raised in one window is not taken out
+// of the next, where it would be a stranger's guess.
+func TestGiveBackInTheNextWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := setUp(t, func(c *account.Config) {
+			c.Limits.PasswordsPerAccount = account.Budget{N: 2, Window: time.Minute}
+			c.Passwords = account.Passwords{Memory: 8, Passes: 1, Workers: 2, Verifiers: []account.Verifier{slowVerifier(10 * time.Second)}}
+		})
+		u := e.addUser(t, "", "ola@example.com")
+		if err := e.login(t, "ola@example.com", "wrong password", from(1)); !errors.Is(err, account.ErrWrong) {
+			t.Fatal(err)
+		}
+		u.PasswordHash = "slow"
+		u = e.update(t, u)
+		time.Sleep(55 * time.Second)
+		var wg sync.WaitGroup
+		wg.Go(func() { // from 0:55 to 1:05, and right
+			if err := e.login(t, "ola@example.com", goodPassword, from(2)); err != nil {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		u.PasswordHash = ""
+		e.update(t, u)
+		time.Sleep(6 * time.Second)
+		for i := range 2 { // one while it runs, one after it
+			if err := e.login(t, "ola@example.com", "wrong password", from(1)); !errors.Is(err, account.ErrWrong) {
+				t.Errorf("guess %d: %v", i+1, err)
+			}
+			time.Sleep(5 * time.Second)
+		}
+		wg.Wait()
+		if err := e.login(t, "ola@example.com", "wrong password", from(1)); limitOf(err) != account.LimitPasswordAccount {
+			t.Errorf("guess 3: %v", err)
+		}
+	})
+}
+
 // TestIPv6IsLimitedByNetwork: one subscriber has 2^64 addresses.
 func TestIPv6IsLimitedByNetwork(t *testing.T) {
 	t.Parallel()

@@ -136,21 +136,21 @@ func (s *Service) matches(ctx context.Context, hash, password string, renew bool
 		stale := true
 		switch {
 		case hash == "":
-			verifyArgon(s.dummy, normal)
+			s.pool.verify(s.dummy, normal)
 		case isArgon(hash):
 			var made argon
-			if ok, made, fault = verifyArgon(hash, normal); fault != nil {
-				verifyArgon(s.dummy, normal)
+			if ok, made, fault = s.pool.verify(hash, normal); fault != nil {
+				s.pool.verify(s.dummy, normal)
 			}
 			stale = made != s.argon
 		default:
 			ok, fault = s.matchesForeign(hash, password, normal)
 			if errors.Is(fault, errHash) {
-				verifyArgon(s.dummy, normal)
+				s.pool.verify(s.dummy, normal)
 			}
 		}
 		if ok && fault == nil && stale && renew {
-			renewed = s.argon.hash(normal)
+			renewed = s.pool.newHash(s.argon, normal)
 		}
 	})
 	if err != nil {
@@ -183,7 +183,7 @@ func (s *Service) matchesForeign(hash, password, normal string) (bool, error) {
 func (s *Service) hash(ctx context.Context, password string) (string, error) {
 	normal := norm.NFC.String(password)
 	var h string
-	err := s.pool.do(ctx, func() { h = s.argon.hash(normal) })
+	err := s.pool.do(ctx, func() { h = s.pool.newHash(s.argon, normal) })
 	return h, err
 }
 

@@ -21,7 +21,7 @@ func newPool(workers int, wait time.Duration) *pool {
 	return &pool{slots: make(chan struct{}, workers), wait: wait}
 }
 
-// do runs f when there is room, or returns [ErrBusy] when there was none in
+// do runs f, which hashes, when there is room, or returns [ErrBusy] when there was none in
 // time. A caller who goes away gives up the place in the queue.
 func (p *pool) do(ctx context.Context, f func()) error {
 	if err := ctx.Err(); err != nil {
@@ -50,7 +50,6 @@ func (p *pool) do(ctx context.Context, f func()) error {
 			break
 		}
 	}
-	p.hashed.Add(1)
 	f()
 	return nil
 }
@@ -60,7 +59,7 @@ type PoolStats struct {
 	Workers int    // how many hashes may run at once
 	Running int    // how many run now
 	Peak    int    // the most that ever ran at once
-	Hashed  uint64 // how many have run
+	Hashed  uint64 // how many argon2id hashes have been made
 	Shed    uint64 // how many found no worker in time
 }
 

@@ -22,6 +22,7 @@ type spyStore struct {
 	calls  []string
 	failAt int  // the call that fails, counted from 1; 0 for none
 	after  bool // fails after the call has been done, as a lost answer does
+	once   bool // fails at that call alone
 }
 
 func (s *spyStore) reset() {
@@ -34,7 +35,7 @@ func (s *spyStore) saw(call string) (fail bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls = append(s.calls, call)
-	return s.failAt > 0 && len(s.calls) >= s.failAt
+	return s.failAt > 0 && (len(s.calls) == s.failAt || len(s.calls) > s.failAt && !s.once)
 }
 
 // do is one call; with after it fails once it has happened.

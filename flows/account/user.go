@@ -79,9 +79,6 @@ func (s *Service) CreateUser(ctx context.Context, n NewUser) (store.User, error)
 		if err != nil {
 			return store.User{}, err
 		}
-		if there.Blocked {
-			return store.User{}, ErrWrong
-		}
 		// Without one it was the ID or the Number that was taken, or the account
 		// is gone again.
 		p, err := s.claim(ctx, there, n.Credential)
