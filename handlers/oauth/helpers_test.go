@@ -69,7 +69,8 @@ func clients() []store.Client {
 		with("web", func(c *store.Client) { c.Secrets = []string{webHash}; c.MayIntrospect = true }),
 		with("other", func(c *store.Client) { c.Secrets = []string{otherHash} }),
 		with("human", func(c *store.Client) { c.Secrets = []string{humanHash} }),
-		with("spa", func(c *store.Client) { c.Public = true }),
+		// What a public client can not have is not given to it by a setting.
+		with("spa", func(c *store.Client) { c.Public, c.InsecureSkipPKCE, c.MayIntrospect = true, true, true }),
 		with("off", func(c *store.Client) { c.Secrets = []string{webHash}; c.Disabled = true }),
 		with("keep", func(c *store.Client) { c.Secrets = []string{webHash}; c.KeepRefreshToken = true }),
 		with("short", func(c *store.Client) {

@@ -176,6 +176,10 @@ func TestRefreshEnds(t *testing.T) {
 		if last.Seconds != 3600 {
 			t.Errorf("expires_in %d, want the hour that is left", last.Seconds)
 		}
+		g, err := w.store.Grant(t.Context(), grantOf(last.Refresh))
+		if err != nil || g.RefreshExpires.After(g.ExpiresAt) {
+			t.Errorf("the refresh token ends at %v, the grant at %v, %v", g.RefreshExpires, g.ExpiresAt, err)
+		}
 		time.Sleep(time.Hour)
 		w.refused(basic("web", webSecret, refreshWith(last.Refresh)), 400, oauth.InvalidGrant)
 		if w.live(last.Access) {
@@ -219,6 +223,9 @@ func TestRefreshKeyRotation(t *testing.T) {
 		t.Errorf("after the key changed: %s, before: %s", again.Body, second.Body)
 	}
 	third := w.ok(basic("web", webSecret, refreshWith(second.Refresh)))
+	if g, err := w.store.Grant(t.Context(), grantOf(third.Refresh)); err != nil || g.KeyID != must(keys.New([][]byte{newer})).ID() {
+		t.Errorf("key %q, %v; want the newest", g.KeyID, err)
+	}
 	w = newWorldOn(t, w.store, use(newer))
 	w.ok(basic("web", webSecret, refreshWith(third.Refresh)))
 	// The key that derived third's successor is there, second's is of no use.

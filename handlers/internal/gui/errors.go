@@ -8,8 +8,10 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/connectid-kit/connectid/flows/account"
+	"github.com/connectid-kit/connectid/internal/deadline"
 	"github.com/connectid-kit/connectid/internal/texts"
 	"github.com/connectid-kit/connectid/middleware"
 	"github.com/connectid-kit/connectid/store"
@@ -43,6 +45,9 @@ func (g *GUI) fail(w http.ResponseWriter, r *http.Request, err error) {
 	// Every other error is an outage: of the store, of mail, of the hash pool.
 	g.Logger.WarnContext(r.Context(), "request failed", "path", r.URL.Path, "err", err)
 	w.Header().Set("Retry-After", "5")
+	ctx := lastMoment(r.Context())
+	defer ctx.Stop()
+	r = r.WithContext(ctx)
 	page := theme.Page{State: "busyPage", Action: g.prefix, Lang: langOf(r)}
 	if client, path, query, ok := g.restart(r); ok {
 		page.Client, page.Action, page.Values = client, path, map[string]string{"restartQuery": query}
@@ -85,6 +90,9 @@ func (g *GUI) refuse(w http.ResponseWriter, r *http.Request, status int, err err
 // who has logged in since, in another tab, is sent to where the page began,
 // which knows her.
 func (g *GUI) formExpired(w http.ResponseWriter, r *http.Request) {
+	ctx := lastMoment(r.Context())
+	defer ctx.Stop()
+	r = r.WithContext(ctx)
 	page := theme.Page{State: "formExpiredPage", Action: g.prefix, Lang: langOf(r)}
 	if client, path, query, ok := g.restart(r); ok {
 		if s, err := g.Session(r); err == nil && !s.Handle.IsZero() {
@@ -94,6 +102,12 @@ func (g *GUI) formExpired(w http.ResponseWriter, r *http.Request) {
 		page.Client, page.Action, page.Values = client, path, map[string]string{"restartQuery": query}
 	}
 	g.mustWrite(w, r, http.StatusBadRequest, page)
+}
+
+// lastMoment returns the little time that is left for an error page to find out
+// whose it is, when the request's own may be up.
+func lastMoment(ctx context.Context) *deadline.Deadline {
+	return deadline.New(context.WithoutCancel(ctx), time.Now(), 300*time.Millisecond)
 }
 
 // restart says how the run of a request can be begun again: by the ticket that

@@ -41,7 +41,7 @@ func (g *GUI) Jump(j Jump) http.Handler {
 		ctx := deadline.New(r.Context(), time.Now(), timeout)
 		defer ctx.Stop()
 		if err := j.serve(ctx, g, w, r); err != nil {
-			g.fail(w, r, err)
+			g.fail(w, r.WithContext(ctx), err)
 		}
 	})))
 }
