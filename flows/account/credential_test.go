@@ -63,6 +63,7 @@ func TestParseCredentialRefuses(t *testing.T) {
 		"ola@xn--exmple-4nf.com",
 		"a＠b.no", "a@b.no, c@d.no", "a@b.no c@d.no", "a%0a@b.no%0d\n",
 		strings.Repeat("a", 65) + "@example.com", "a@" + strings.Repeat("b", 64) + ".no", "a@" + strings.Repeat("bb.", 90) + "no",
+		strings.Repeat("a", 60) + "@" + strings.Repeat("bb.", 65) + "no",
 		"\xff@example.com", "a@\xff.no",
 		"12", "1234567890123456789", "not a number", "0800 FLOWERS", "+47", "++4740612345", "40612345;ext=1", "40612345x12", "4061+2345",
 		"+999 12345678", "406\n12345", "tel:+4740612345", "٤٠٦١٢٣٤٥", "-", "()", "+",

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -303,6 +304,40 @@ func TestBurstIsLimited(t *testing.T) {
 	if wrong, limited, _ := burst("wrong password"); wrong != 10 || limited != 54 {
 		t.Errorf("wrong passwords: %d were checked, %d limited; want 10 and 54", wrong, limited)
 	}
+}
+
+// TestBurstOfOwners: who knows the password and clicks 64 times at once is not
+// locked out by the clicks that were over the limit.
+func TestBurstOfOwners(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := setUp(t, func(c *account.Config) {
+			c.Passwords = account.Passwords{Memory: 8, Passes: 1, Workers: 64, Verifiers: []account.Verifier{slowVerifier(time.Second)}}
+		})
+		u := e.addUser(t, "", "ola@example.com")
+		u.PasswordHash = "slow"
+		e.update(t, u)
+		var right, limited atomic.Int64
+		var wg sync.WaitGroup
+		for range 64 {
+			wg.Go(func() {
+				switch err := e.login(t, "ola@example.com", goodPassword, from(1)); {
+				case err == nil:
+					right.Add(1)
+				case limitOf(err) == account.LimitPasswordAccount:
+					limited.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if right.Load() != 10 || limited.Load() != 54 {
+			t.Errorf("%d in, %d limited; want 10 and 54", right.Load(), limited.Load())
+		}
+		for i := range 10 {
+			if err := e.login(t, "ola@example.com", "wrong password", from(1)); !errors.Is(err, account.ErrWrong) {
+				t.Errorf("wrong password %d after it: %v", i+1, err)
+			}
+		}
+	})
 }
 
 // TestLimitedIsNoGuess: what one limit stops is not counted against another.

@@ -85,6 +85,12 @@ func TestSameWorkForAll(t *testing.T) {
 	unverified := e.addUser(t, goodPassword, "unverified@example.com")
 	unverified.Credentials[0].VerifiedAt = time.Time{}
 	e.update(t, unverified)
+	damaged := e.addUser(t, goodPassword, "damaged@example.com")
+	damaged.PasswordHash = "$argon2id$v=19$m=4294967295,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	e.update(t, damaged)
+	foreign := e.addUser(t, goodPassword, "foreign@example.com") // of a system without a verifier
+	foreign.PasswordHash = "{SSHA}AAAA"
+	e.update(t, foreign)
 	blocked := e.addUser(t, goodPassword, "blocked@example.com")
 	if err := e.Block(t.Context(), blocked.ID); err != nil {
 		t.Fatal(err)
@@ -113,7 +119,7 @@ func TestSameWorkForAll(t *testing.T) {
 		}, account.ErrExpired},
 	} {
 		var want string
-		for i, c := range []string{"existing", "unknown", "nopassword", "unverified", "blocked"} {
+		for i, c := range []string{"existing", "unknown", "nopassword", "unverified", "damaged", "foreign", "blocked"} {
 			got := work(func() {
 				if err := step.do(c+"@example.com", from(byte(i))); !errors.Is(err, step.want) {
 					t.Errorf("%s, %s: %v, want %v", step.name, c, err, step.want)
