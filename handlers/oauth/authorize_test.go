@@ -480,8 +480,8 @@ func TestAuthorizeBlockedUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := b.get(authorizeURL(ask("web")))
-	if q := must(url.Parse(w.Header().Get("Location"))).Query(); q.Has("code") {
-		t.Errorf("a blocked user got a code: %v", q)
+	if q := answerOf(t, w, appURI+"?"); q.Has("code") || q.Get("error") != oauth.AccessDenied {
+		t.Errorf("a blocked user is answered %v", q)
 	}
 }
 
