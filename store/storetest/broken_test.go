@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/connectid-kit/connectid/store"
-	"github.com/connectid-kit/connectid/store/memstore"
 )
 
 type lookThenMark struct {
