@@ -339,3 +339,36 @@ func newPost(u *url.URL, form url.Values, b *browser) *http.Request {
 	}
 	return r
 }
+
+// Browsers check form-action at every hop after a post, so a login that ends in
+// an app, or on a developer's machine, has to be allowed to.
+func TestFormsLeadToApps(t *testing.T) {
+	s := newSite(t)
+	app := paper("no.example.app", "paper")
+	app.RedirectURIs = []string{"http://127.0.0.1/cb", "com.example.app:/cb"}
+	app.Targets = append(app.Targets, "http://localhost:3000")
+	if err := s.store.PutClient(t.Context(), app); err != nil {
+		t.Fatal(err)
+	}
+	for redirect, want := range map[string]string{
+		"http://127.0.0.1:43521/cb": " http://127.0.0.1:43521", "com.example.app:/cb": " com.example.app:",
+	} {
+		b := s.browser()
+		b.get(loginURL + "/oauth/authorize?" + url.Values{
+			"client_id": {app.ID}, "response_type": {"code"}, "redirect_uri": {redirect},
+			"code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"},
+		}.Encode()).wantState("startLoginState")
+		if csp := b.headers.Get("Content-Security-Policy"); !strings.HasSuffix(csp, "form-action 'self' https:"+want) {
+			t.Errorf("%s: %s", redirect, csp)
+		}
+	}
+	b := s.browser()
+	b.open("login", "clientId", app.ID, "returnUrl", "http://localhost:3000/in").wantState("startLoginState")
+	if csp := b.headers.Get("Content-Security-Policy"); !strings.HasSuffix(csp, "https: http://localhost:3000") {
+		t.Errorf("a target on this machine: %s", csp)
+	}
+	b.open("login")
+	if csp := b.headers.Get("Content-Security-Policy"); !strings.HasSuffix(csp, "form-action 'self' https:") {
+		t.Errorf("a client of the web: %s", csp)
+	}
+}

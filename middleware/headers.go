@@ -91,20 +91,27 @@ func (s *SecurityHeaders) Set(h http.Header) {
 	}
 }
 
-// AllowForms lets the forms of one answer lead to further origins: those of the
-// page's own client that are http. An origin that is not plainly
-// scheme://host[:port] is left out, so that no configuration can add to the
-// policy.
-func (s *SecurityHeaders) AllowForms(h http.Header, origins ...string) {
+// AllowForms lets the forms of one answer lead to further places: origins of the
+// page's own client that are http, and the private-use schemes of its apps
+// (RFC 8252, section 7.1), such as "com.example.app:". What is not plainly one of
+// the two is left out, so that no configuration can add to the policy.
+func (s *SecurityHeaders) AllowForms(h http.Header, places ...string) {
 	csp := s.csp[0]
-	for _, o := range origins {
-		if isOrigin(o) && !strings.HasPrefix(o, "https:") {
-			csp += " " + o // form-action stands last
+	for _, o := range places {
+		if isOrigin(o) && !strings.HasPrefix(o, "https:") || isPrivateScheme(o) {
+			csp += " " + o
 		}
 	}
-	if csp != s.csp[0] {
-		h.Set("Content-Security-Policy", csp)
-	}
+	h["Content-Security-Policy"] = []string{csp}
+}
+
+// isPrivateScheme reports whether s is a scheme in reverse domain form with its
+// colon.
+func isPrivateScheme(s string) bool {
+	name, ok := strings.CutSuffix(s, ":")
+	return ok && strings.Contains(name, ".") && !strings.ContainsFunc(name, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '.' && c != '-' && c != '+'
+	})
 }
 
 // Handler sets the headers before next.

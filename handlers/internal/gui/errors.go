@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/connectid-kit/connectid/flows"
 	"github.com/connectid-kit/connectid/flows/account"
 	"github.com/connectid-kit/connectid/internal/deadline"
+	"github.com/connectid-kit/connectid/internal/target"
 	"github.com/connectid-kit/connectid/internal/texts"
 	"github.com/connectid-kit/connectid/middleware"
 	"github.com/connectid-kit/connectid/store"
@@ -180,10 +183,26 @@ func printable(s string) string {
 	return s
 }
 
-// allowForms lets the page's form lead on to the client's http targets, which
-// only development has.
-func (g *GUI) allowForms(w http.ResponseWriter, c store.Client) {
+// allowForms lets the page's form lead on to where the run ends when that is not
+// https: browsers check every hop after a post. It is an app's own address (RFC
+// 8252), or a client of a developer's machine.
+func (g *GUI) allowForms(w http.ResponseWriter, req *flows.Request) {
+	places := make([]string, 0, 4)
+	for _, u := range []target.URL{req.Return, req.Error, req.Abort} {
+		switch origin := u.Origin(); {
+		case u.IsZero() || strings.HasPrefix(origin, "https:"):
+		case origin != "":
+			places = append(places, origin)
+		default:
+			scheme, _, _ := strings.Cut(u.String(), ":")
+			places = append(places, strings.ToLower(scheme)+":")
+		}
+	}
 	if !g.secure {
-		g.headers.AllowForms(w.Header(), formOrigins(&c)...)
+		places = append(places, formOrigins(req.Client)...)
+	}
+	if len(places) > 0 {
+		slices.Sort(places)
+		g.headers.AllowForms(w.Header(), slices.Compact(places)...)
 	}
 }

@@ -239,7 +239,7 @@ func (p Page) show(g *GUI, w http.ResponseWriter, r *http.Request, run *flows.Ru
 		}
 		page.Faults = append(page.Faults, theme.Fault{Field: f.Field, Text: f.Text, Args: args})
 	}
-	g.allowForms(w, run.Client())
+	g.allowForms(w, &run.Request)
 	return g.write(w, r, http.StatusOK, page)
 }
 
