@@ -18,9 +18,13 @@ import (
 // Passwords says how passwords are hashed. Stored hashes made with other
 // parameters, or by another system, are replaced at the next login.
 type Passwords struct {
-	Memory  uint32        // KiB of argon2id; default 19456 (19 MiB)
-	Passes  uint32        // default 2
-	Workers int           // hashes at once; default GOMAXPROCS
+	Memory uint32 // KiB of argon2id; default 19456 (19 MiB)
+	Passes uint32 // default 2
+	// Workers is how many hashes run at once; default GOMAXPROCS. However many
+	// people sign in, no more than Workers times Memory is in use; with what the
+	// garbage collector has not taken back yet, the heap grows by about four
+	// times that at most (GOGC=100), or to the process's GOMEMLIMIT.
+	Workers int
 	Wait    time.Duration // how long an attempt waits for a worker before ErrBusy; default 2 seconds
 	// Verifiers check hashes that other systems made, in this order; see
 	// [Bcrypt]. An account with such a hash answers in that hash's time until
