@@ -5,10 +5,12 @@ import (
 	"embed"
 	"encoding/json"
 	"html/template"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/connectid-kit/connectid/flows/message"
@@ -67,6 +69,7 @@ func newPages(i info, outbox *message.Outbox, logger *slog.Logger) (http.Handler
 	mux.HandleFunc("GET /demo/info.json", func(w http.ResponseWriter, r *http.Request) { p.json(w, r, p.info) })
 	mux.HandleFunc("GET /demo/outbox.json", func(w http.ResponseWriter, r *http.Request) { p.json(w, r, p.outbox.List()) })
 	mux.HandleFunc("GET /demo/outbox", p.showOutbox)
+	mux.HandleFunc("GET /demo/outbox/{index}", p.showMail)
 	mux.Handle("GET /demo/static/", http.StripPrefix("/demo/static/", http.HandlerFunc(p.static)))
 	return localOnly(mux), nil
 }
@@ -116,11 +119,35 @@ func (p *pages) render(w http.ResponseWriter, r *http.Request, name string, data
 
 func (p *pages) start(w http.ResponseWriter, r *http.Request) { p.render(w, r, "start.html", p.info) }
 
+// shownMessage is a message with its place in the outbox.
+type shownMessage struct {
+	message.OutboxEntry
+	Index int
+}
+
 // showOutbox lists the messages, the newest first.
 func (p *pages) showOutbox(w http.ResponseWriter, r *http.Request) {
+	var shown []shownMessage
+	for i, m := range slices.Backward(p.outbox.List()) {
+		shown = append(shown, shownMessage{m, i})
+	}
+	p.render(w, r, "outbox.html", shown)
+}
+
+// showMail shows the HTML of one mail in a frame of the outbox. Mails bring
+// their style along, as mail programs want it; scripts stay out.
+func (p *pages) showMail(w http.ResponseWriter, r *http.Request) {
 	messages := p.outbox.List()
-	slices.Reverse(messages)
-	p.render(w, r, "outbox.html", messages)
+	i, err := strconv.Atoi(r.PathValue("index"))
+	if err != nil || i < 0 || i >= len(messages) || messages[i].HTML == "" {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Security-Policy", "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; frame-ancestors 'self'")
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	if _, err := io.WriteString(w, messages[i].HTML); err != nil {
+		p.logger.DebugContext(r.Context(), "write", "err", err)
+	}
 }
 
 func (p *pages) static(w http.ResponseWriter, r *http.Request) {
