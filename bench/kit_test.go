@@ -51,7 +51,7 @@ func onStores(b *testing.B, f func(b *testing.B, w world)) {
 	})
 }
 
-func newWorld(b *testing.B, s store.Store) world {
+func newWorld(b testing.TB, s store.Store) world {
 	out, err := message.NewOutbox(message.OutboxConfig{})
 	if err != nil {
 		b.Fatal(err)
@@ -70,7 +70,8 @@ func newWorld(b *testing.B, s store.Store) world {
 	}
 	err = s.PutClient(b.Context(), store.Client{
 		ID: clientID, Name: "The Paper", Homepage: "https://paper.example/", CustomerCareEmail: "help@paper.example",
-		Targets: []string{"https://paper.example"}, Language: "nb",
+		Targets: []string{"https://paper.example"}, RedirectURIs: []string{redirect}, Language: "nb", Public: true,
+		GrantTypes: []string{"authorization_code", "refresh_token"}, CallsPerMinute: 1 << 30, CallsPerSecond: 1 << 20,
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -118,7 +119,7 @@ func get(page string) *http.Request {
 
 // reader walks through the pages as a browser would.
 type reader struct {
-	b       *testing.B
+	b       testing.TB
 	kit     http.Handler
 	cookies map[string]*http.Cookie
 	form    url.Values // of the page that is open
@@ -126,7 +127,7 @@ type reader struct {
 }
 
 // signUp makes the user's account through the pages and returns her cookies.
-func (w world) signUp(b *testing.B) map[string]*http.Cookie {
+func (w world) signUp(b testing.TB) map[string]*http.Cookie {
 	b.Helper()
 	r := &reader{b: b, kit: w.kit, cookies: map[string]*http.Cookie{}, at: get("createUser").URL.String()}
 	r.send(http.MethodGet, nil)

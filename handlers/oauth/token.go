@@ -86,6 +86,7 @@ func (s *Server) exchangeCode(ctx context.Context, c *caller, p params) (answer,
 	case errors.Is(err, store.ErrUsed):
 		// RFC 6749, section 4.1.2: a code that is used twice may have been
 		// stolen, so what it gave is revoked.
+		s.awaitGrant(ctx, taken.GrantID)
 		if err := s.revoke(ctx, taken.GrantID, now); err != nil {
 			return answer{}, err
 		}
@@ -208,6 +209,24 @@ func (s *Server) revoke(ctx context.Context, grantID string, now time.Time) erro
 		return fmt.Errorf("revoke grant: %w", err)
 	}
 	return nil
+}
+
+// awaitGrant waits a moment for the tokens of a code that another call has just
+// taken, so that of calls that race with one code one gets an answer (which the
+// revocation then makes worthless) and the outcome does not hang on who is first
+// at the store. That nobody stores tokens of a revoked grant is the store's rule.
+func (s *Server) awaitGrant(ctx context.Context, grantID string) {
+	const most, pause = 200 * time.Millisecond, 5 * time.Millisecond
+	for end := time.Now().Add(most); time.Now().Before(end); {
+		if _, err := s.config.Grants.Grant(ctx, grantID); !errors.Is(err, store.ErrNotFound) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
 }
 
 // newGrantID returns 128 random bits as 22 characters.
