@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/connectid-kit/connectid/flows/account"
 	"github.com/connectid-kit/connectid/store"
@@ -64,9 +63,6 @@ func submitCode(ctx context.Context, r *Run, e Event) (Event, error) {
 	return Verification, nil
 }
 
-// maxName is the longest first or last name, in code points.
-const maxName = 100
-
 func viewNewUser(r *Run, v *View) {
 	v.Values["credential"] = r.Data.Proven.Spelling // for password managers
 	v.Flags["passwordOptional"] = r.passwordOptional()
@@ -84,16 +80,10 @@ func submitNewUser(ctx context.Context, r *Run, e Event) (Event, error) {
 	}
 	n := account.NewUser{
 		Client: r.Client(), Credential: r.Data.Proven, Lang: r.Request.Lang,
-		FirstName: cleanName(r.Form["firstName"]), LastName: cleanName(r.Form["lastName"]),
+		FirstName: takeName(r, "firstName"), LastName: takeName(r, "lastName"),
 		Password: r.Form["newPassword"], TermsAccepted: r.Form["acceptTerms"] != "",
 	}
 	r.Data.Values = map[string]string{"firstName": n.FirstName, "lastName": n.LastName, "acceptTerms": r.Form["acceptTerms"]}
-	for _, field := range []string{"firstName", "lastName"} {
-		if utf8.RuneCountInString(r.Data.Values[field]) > maxName {
-			r.Data.Values[field] = ""
-			r.Fault(field, "fault.name.long", maxName)
-		}
-	}
 	switch {
 	case e == Continue && r.passwordOptional():
 		n.Password = "" // skipped, whatever stands in the field
@@ -109,7 +99,10 @@ func submitNewUser(ctx context.Context, r *Run, e Event) (Event, error) {
 		return Stay, nil
 	}
 	user, err := r.Accounts.CreateUser(ctx, n)
-	if err != nil {
+	switch {
+	case errors.Is(err, account.ErrWrong): // an account made meanwhile, and blocked
+		return NavigateAway, nil
+	case err != nil:
 		return "", err
 	}
 	r.Data.UserID, r.Data.Values = user.ID, nil
@@ -119,14 +112,13 @@ func submitNewUser(ctx context.Context, r *Run, e Event) (Event, error) {
 	return SetPassword, nil
 }
 
-// cleanName drops control characters and the space around a name.
-func cleanName(s string) string {
-	return strings.TrimSpace(strings.Map(func(c rune) rune {
-		if unicode.IsControl(c) || !unicode.IsPrint(c) && c != ' ' {
-			return -1
-		}
-		return c
-	}, s))
+// takeName reads a name; one that is too long is a fault.
+func takeName(r *Run, field string) string {
+	name, err := account.CleanName(r.Form[field])
+	if err != nil {
+		r.Fault(field, "fault.name.long", account.NameMax)
+	}
+	return name
 }
 
 // passwordFault notes why a new password is refused, if it is.
