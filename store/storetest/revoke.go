@@ -75,7 +75,7 @@ var revocationRules = []rule[store.Grants]{
 		returns(c, "AccessToken of a client", t)(s.AccessToken(c.ctx, t.Hash))
 	}},
 	{"a revocation wins over a creation", "CreateGrant: ErrRevoked when the grant was revoked before it was stored. RevokeGrant ends the grant with all its access tokens, in one step.", func(c *recorder, s store.Grants) {
-		c.rounds(func(int) {
+		c.someRounds(func() {
 			g, t := pair()
 			race(func(i int) error {
 				if i%8 == 0 {
@@ -97,7 +97,7 @@ var revocationRules = []rule[store.Grants]{
 		})
 	}},
 	{"a revocation wins over swaps", "RevokeGrant ends the grant with all its access tokens, in one step.", func(c *recorder, s store.Grants) {
-		c.rounds(func(int) {
+		c.someRounds(func() {
 			g, first := c.granted(s)
 			var tokens [racers]store.AccessToken
 			for i := range tokens {

@@ -75,7 +75,7 @@ func (c *recorder) revokesAll(
 
 	// It reaches what is being stored in this moment: a grant is either counted
 	// or stored after, and then live.
-	c.rounds(func(int) {
+	c.someRounds(func() {
 		r := fresh[store.AuthorizationCode]()
 		*ownerOfCode(&r) = "racing"
 		c.ok(s.PutCode(c.ctx, r), "PutCode")

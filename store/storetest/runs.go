@@ -99,7 +99,7 @@ var runRules = []rule[store.Runs]{
 		fails[store.Run](c, "Run", store.ErrNotFound)(s.Run(c.ctx, r.ID))
 	}},
 	{"one of many inserts a run", "InsertRun … returns ErrConflict when the ID is taken by a live run.", func(c *recorder, s store.Runs) {
-		c.rounds(func(int) {
+		c.someRounds(func() {
 			id := fresh[store.Run]().ID
 			c.oneWins("InsertRun", store.ErrConflict, func(int) error {
 				r := fresh[store.Run]()

@@ -129,7 +129,7 @@ var seriesRules = []rule[store.RememberSeries]{
 		})
 	}},
 	{"one of many creates a series", "CreateSeries … returns ErrConflict when the ID is taken.", func(c *recorder, s store.RememberSeries) {
-		c.rounds(func(int) {
+		c.someRounds(func() {
 			id := fresh[store.Series]().ID
 			c.oneWins("CreateSeries", store.ErrConflict, func(int) error {
 				r := fresh[store.Series]()

@@ -130,7 +130,7 @@ var sessionRules = []rule[store.Sessions]{
 		fails[store.Session](c, "Session", store.ErrNotFound)(s.Session(c.ctx, r.Handle))
 	}},
 	{"an end wins over touches", "TouchSession sets UsedAt and IdleAt of the session if it is still live, in one step.", func(c *recorder, s store.Sessions) {
-		c.rounds(func(int) {
+		c.someRounds(func() {
 			r := fresh[store.Session]()
 			c.ok(s.CreateSession(c.ctx, r), "CreateSession")
 			race(func(i int) error {
@@ -178,7 +178,7 @@ var sessionRules = []rule[store.Sessions]{
 		}
 	}},
 	{"nobody sees a session half replaced", "ReplaceSession ends the session old, if there is one, and inserts s, in one step.", func(c *recorder, s store.Sessions) {
-		c.rounds(func(int) {
+		c.someRounds(func() {
 			old, r := fresh[store.Session](), fresh[store.Session]()
 			c.ok(s.CreateSession(c.ctx, old), "CreateSession")
 			var wg sync.WaitGroup

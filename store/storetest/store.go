@@ -68,7 +68,7 @@ var storeRules = []rule[store.Store]{
 		fails[store.Grant](c, "Grant with a tombstone that has half a minute to go", store.ErrRevoked)(s.Grant(c.ctx, "revoked"))
 	}},
 	{"a write that is cut off is whole or nothing", saysContext, func(c *recorder, s store.Store) {
-		c.rounds(func(int) {
+		c.someRounds(func() {
 			ctx, cancel := context.WithCancel(c.ctx)
 			old, next := fresh[store.Session](), fresh[store.Session]()
 			g, t := pair()

@@ -15,8 +15,9 @@
 // logs it when it fails. [Check] does the same without a [testing.T] and hands
 // back a report.
 //
-// Races are run in 200 rounds; the environment variable SOAK_ROUNDS sets
-// another number. [Faulty] makes a good store fail on purpose.
+// Races are run in 200 rounds, those with long rounds in a quarter of that; the
+// environment variable SOAK_ROUNDS sets another number. [Faulty] makes a good
+// store fail on purpose.
 package storetest
 
 import (

@@ -158,7 +158,7 @@ var userRules = []rule[store.Users]{
 		})
 	}},
 	{"one of many gets a credential", "unique over all users, together with Kind", func(c *recorder, s store.Users) {
-		c.rounds(func(int) {
+		c.someRounds(func() {
 			taken := fresh[store.Credential]()
 			c.oneWins("CreateUser", store.ErrConflict, func(int) error {
 				u := fresh[store.User]()
