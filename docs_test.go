@@ -282,7 +282,9 @@ func TestDocumentLinks(t *testing.T) {
 // Every package of every module says what it is.
 func TestPackageComments(t *testing.T) {
 	for _, dir := range goDirs(t) {
-		if !slices.ContainsFunc(parseDir(t, dir), func(f *ast.File) bool { return strings.HasPrefix(f.Doc.Text(), "Package ") || strings.HasPrefix(f.Doc.Text(), "Command ") }) {
+		if !slices.ContainsFunc(parseDir(t, dir), func(f *ast.File) bool {
+			return strings.HasPrefix(f.Doc.Text(), "Package ") || strings.HasPrefix(f.Doc.Text(), "Command ")
+		}) {
 			t.Errorf("%s has no package comment", dir)
 		}
 	}
