@@ -53,6 +53,8 @@ var (
 	_ Store   = (*Composed)(nil)
 	_ Sweeper = (*Composed)(nil)
 	_ Pinger  = (*Composed)(nil)
+
+	_ ClientSharer = (*Composed)(nil)
 )
 
 // backend is one of the stores behind the roles, named by the first it has.
@@ -97,6 +99,11 @@ func isNil(s any) bool {
 // another each time, which costs a call and no more.
 func sameStore(a, b any) bool {
 	return reflect.TypeOf(a) == reflect.TypeOf(b) && reflect.ValueOf(a).Comparable() && a == b
+}
+
+// SharedClient implements [ClientSharer], by a copy if the backend is none.
+func (c *Composed) SharedClient(ctx context.Context, id string) (*Client, error) {
+	return SharedClient(ctx, c.clients, id)
 }
 
 // Sweep sweeps one backend after the other until limit records are removed. A

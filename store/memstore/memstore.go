@@ -21,6 +21,8 @@ import (
 var (
 	_ store.Store   = (*Store)(nil)
 	_ store.Sweeper = (*Store)(nil)
+
+	_ store.ClientSharer = (*Store)(nil)
 )
 
 // errNoKey answers a record that no look-up could ever find.

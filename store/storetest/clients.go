@@ -149,6 +149,36 @@ var clientRules = []rule[store.Clients]{
 		fails[store.Client](c, "Client", store.ErrNotFound)(s.Client(c.ctx, r.ID))
 		lists(c, "Clients", s.Clients(c.ctx), other)
 	}},
+	{"a shared record is never changed", "ClientSharer is implemented by stores that keep client records in memory and never change one in place. SharedClient is Client without the copy.", func(c *recorder, s store.Clients) {
+		sharer, ok := s.(store.ClientSharer)
+		if !ok {
+			return
+		}
+		first, second := fresh[store.Client](), fresh[store.Client]()
+		second.ID = first.ID
+		c.ok(s.PutClient(c.ctx, first), "PutClient")
+		shared, err := sharer.SharedClient(c.ctx, first.ID)
+		c.ok(err, "SharedClient")
+		c.same(*shared, first, "SharedClient")
+		c.ok(s.PutClient(c.ctx, second), "PutClient")
+		c.same(*shared, first, "the record shared before a change")
+		shared, err = sharer.SharedClient(c.ctx, first.ID)
+		c.ok(err, "SharedClient after a change")
+		c.same(*shared, second, "SharedClient after a change")
+		c.ok(s.DeleteClient(c.ctx, first.ID), "DeleteClient")
+		c.same(*shared, second, "the record shared before a deletion")
+		gone, err := sharer.SharedClient(c.ctx, first.ID)
+		c.is(err, store.ErrNotFound, "SharedClient after a deletion")
+		if gone != nil {
+			c.errorf("SharedClient returned a record along with %v", err)
+		}
+		contexts, stop := ended(c.ctx)
+		defer stop()
+		for want, ctx := range contexts {
+			_, err := sharer.SharedClient(ctx, first.ID)
+			c.is(err, want, "SharedClient")
+		}
+	}},
 	endedContexts[store.Clients](),
 	hammered[store.Clients](),
 }
