@@ -45,8 +45,11 @@ type Config struct {
 	// Name is the word in the names of cookies; default "connectid". Two kits
 	// under one host need two names.
 	Name string
-	// Version is what X-Mediaconnect-Api-Version says; default [Version].
+	// Version is what X-Mediaconnect-Api-Version says; default [api.Version].
 	Version string
+	// LegacyXML answers in XML, on the endpoints that always could, when a request
+	// accepts anything or says nothing, as old clients expect.
+	LegacyXML bool
 	// InsecureAllowHTTP permits a LoginURL with http, on loopback only.
 	InsecureAllowHTTP bool
 	// TrustedProxies are the addresses whose X-Forwarded-For counts; default none.
@@ -62,6 +65,21 @@ type Config struct {
 	RunLifetime time.Duration
 	// GrantLifetime is the absolute end of a refresh token family; default 1 year.
 	GrantLifetime time.Duration
+	// AccessLifetime is that of access tokens of clients whose record has none;
+	// default 12 hours.
+	AccessLifetime time.Duration
+	// RefreshLifetime is that of unused refresh tokens of clients whose record has
+	// none; default 30 days.
+	RefreshLifetime time.Duration
+	// CallsPerMinute is the API's limit, over all nodes, of clients whose record has
+	// none; default 2000.
+	CallsPerMinute int
+	// CallsPerSecond is the API's limit in this process of clients whose record has
+	// none; default 100.
+	CallsPerSecond int
+	// AnonymousPerMinute is how many API calls without a good token an address may
+	// make; default 300.
+	AnonymousPerMinute int
 	// ExtensionGrants are further grant types of the token endpoint.
 	ExtensionGrants []oauth.ExtensionGrant
 
@@ -87,7 +105,6 @@ func (c Config) withDefaults() (Config, addresses, error) {
 	missing(c.Sender == nil, "Sender", "give a message.Sender, such as message.NewOutbox in development")
 	missing(c.LoginURL == "", "LoginURL", `give the login server's address, such as "https://connectid.example/user"`)
 	c.Name = cmp.Or(c.Name, "connectid")
-	c.Version = cmp.Or(c.Version, Version)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/net/html"
 
@@ -375,5 +374,3 @@ func (s *site) login(email, password string, remember bool, pairs ...string) *br
 	b.wantAt(returnURL)
 	return b
 }
-
-const minute = time.Minute

@@ -7,6 +7,7 @@ package connectid
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -36,11 +37,14 @@ const Version = "0.1.0"
 // the metadata of RFC 8414 below /.well-known/. It also works behind
 // [http.StripPrefix].
 type Kit struct {
-	login  *handlers.Server
-	oauth  *oauth.Server
-	api    *api.Server
-	themes *theme.Themes
-	store  store.Store
+	login    *handlers.Server
+	oauth    *oauth.Server
+	api      *api.Server
+	accounts *account.Service
+	themes   *theme.Themes
+	store    store.Store
+	headers  *middleware.SecurityHeaders
+	bounds   *middleware.Bounds
 
 	loginServer, apiServer, wellKnown http.Handler
 	loginPath, apiPath                string // with a slash at both ends
@@ -60,76 +64,118 @@ func New(c Config) (*Kit, error) {
 		errs = append(errs, fmt.Errorf("bad TrustedProxies: %w", err))
 	}
 	k := &Kit{store: c.Store}
-	if at.login != nil {
-		k.loginPath, k.apiPath = at.login.Path+"/", at.api.Path+"/"
-		k.themes, err = theme.New(theme.Config{Base: k.loginPath, Folders: c.Clients, Logger: c.Logger})
-		errs = append(errs, err)
+	if err != nil || ring == nil || errs[0] != nil {
+		// What is left is checked with stand-ins, so that all faults are told at once.
+		c, at, ring, proxies = standIns(c, at, ring, proxies)
 	}
-	var clients store.Clients = c.Store
-	if k.themes != nil {
-		clients, err = withFolders(c.Store, k.themes.Clients())
-		errs = append(errs, err)
-	}
+	errs = append(errs, k.assemble(c, at, ring, proxies))
 	if err := errors.Join(errs...); err != nil {
-		return nil, fmt.Errorf("connectid: %w", err)
-	}
-	err = k.assemble(c, at, ring, proxies, clients)
-	if err != nil {
 		return nil, fmt.Errorf("connectid: %w", err)
 	}
 	return k, nil
 }
 
-// assemble makes the servers of a checked configuration.
-func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middleware.Addresses, clients store.Clients) error {
+// standIns fills what is missing, in a configuration that has failed already.
+func standIns(c Config, at addresses, ring *keys.Ring, proxies *middleware.Addresses) (Config, addresses, *keys.Ring, *middleware.Addresses) {
+	if c.Store == nil {
+		c.Store = struct{ store.Store }{}
+	}
+	if c.Sender == nil {
+		c.Sender = message.SenderFunc(func(context.Context, message.Message) error { return nil })
+	}
+	if at.login == nil {
+		at.login = &url.URL{Scheme: "https", Host: "connectid.invalid", Path: "/user"}
+	}
+	if at.api == nil {
+		at.api = at.login.JoinPath("../capi")
+	}
+	if ring == nil {
+		secret := make([]byte, keys.MinLength)
+		rand.Read(secret)
+		ring, _ = keys.New([][]byte{secret}) // 32 random bytes are a key
+	}
+	if proxies == nil {
+		proxies = &middleware.Addresses{}
+	}
+	return c, at, ring, proxies
+}
+
+// assemble makes the servers. Its error names all faults that the parts find.
+func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middleware.Addresses) error {
+	var errs []error
+	note := func(err error) { errs = append(errs, err) }
 	loginURL := at.login.String()
+	k.loginPath, k.apiPath = at.login.Path+"/", at.api.Path+"/"
+
+	var err error
+	k.themes, err = theme.New(theme.Config{
+		Base: k.loginPath, Folders: c.Clients, CodeMinutes: int(c.Lifetimes.Code / time.Minute), Logger: c.Logger,
+	})
+	note(err)
+	var clients store.Clients = c.Store
+	if k.themes != nil {
+		clients, err = withFolders(c.Store, k.themes.Clients())
+		note(err)
+	}
 	composer, err := message.NewComposer(message.ComposerConfig{BaseURL: loginURL, LogoURL: func(clientID string) string {
 		if logo := k.themes.Logo(clientID); logo != "" {
 			return at.login.ResolveReference(&url.URL{Path: logo}).String()
 		}
 		return ""
 	}})
-	if err != nil {
-		return err
-	}
-	accounts, err := account.New(account.Config{
+	note(err)
+	k.accounts, err = account.New(account.Config{
 		Store: c.Store, Keys: ring, Composer: composer, Sender: c.Sender,
 		Limits: c.Limits, Lifetimes: c.Lifetimes, Passwords: c.Passwords,
 		Observer: c.OnNotice, Logger: c.Logger,
 		ResetURL: func(cl store.Client) string { return resetURL(loginURL, cl) },
 	})
+	note(err)
 	if err != nil {
-		return err
+		k.accounts = new(account.Service) // never used: stands in for the checks below
 	}
 	engine, err := flows.NewEngine(flows.EngineConfig{
-		Accounts: accounts, Runs: c.Store, Lifetime: c.RunLifetime, Observer: c.OnEvent,
+		Accounts: k.accounts, Runs: c.Store, Lifetime: c.RunLifetime, Observer: c.OnEvent,
 	})
-	if err != nil {
-		return err
-	}
+	note(err)
 	k.login, err = handlers.New(handlers.Config{
-		Base: at.login, Kit: c.Name, Keys: ring, Clients: clients, Accounts: accounts,
+		Base: at.login, Kit: c.Name, Keys: ring, Clients: clients, Accounts: k.accounts,
 		Engine: engine, Themes: k.themes, Addresses: proxies, Logger: c.Logger,
 	})
-	if err != nil {
-		return err
-	}
-	var errs [2]error
-	k.oauth, errs[0] = oauth.New(oauth.Config{
+	note(err)
+	oauthConfig := oauth.Config{
 		Issuer: loginURL, Clients: clients, Grants: c.Store, Counters: c.Store,
-		GUI: k.login.GUI(), Keys: ring, AddressKey: proxies.KeyOf, ExtensionGrants: c.ExtensionGrants,
-		GrantLifetime: c.GrantLifetime, Logger: c.Logger,
+		Keys: ring, AddressKey: proxies.KeyOf, ExtensionGrants: c.ExtensionGrants,
+		AccessLifetime: c.AccessLifetime, RefreshLifetime: c.RefreshLifetime, GrantLifetime: c.GrantLifetime, Logger: c.Logger,
+	}
+	if k.login != nil {
+		oauthConfig.GUI = k.login.GUI()
+	}
+	k.oauth, err = oauth.New(oauthConfig)
+	note(err)
+	k.api, err = api.New(api.Config{
+		Prefix: k.apiPath, Clients: clients, Users: c.Store, Grants: c.Store, Counters: c.Store, Addresses: proxies,
+		Version: c.Version, LegacyXML: c.LegacyXML, CallsPerMinute: c.CallsPerMinute, CallsPerSecond: c.CallsPerSecond,
+		AnonymousPerMinute: c.AnonymousPerMinute, Logger: c.Logger,
 	})
-	k.api, errs[1] = api.New(api.Config{
-		Prefix: k.apiPath, Clients: clients, Users: c.Store, Grants: c.Store, Counters: c.Store,
-		Addresses: proxies, Version: c.Version, Logger: c.Logger,
-	})
-	if err := errors.Join(errs[:]...); err != nil {
+	note(err)
+	k.headers, err = middleware.NewSecurityHeaders(middleware.SecurityHeadersConfig{Origin: store.TargetOrigin(loginURL)})
+	note(err)
+	k.bounds, err = middleware.NewBounds(middleware.BoundsConfig{})
+	note(err)
+	if err := errors.Join(errs...); err != nil {
 		return err
 	}
 	k.route()
 	return nil
 }
+
+// Accounts returns what hosts may do to accounts, such as to block one.
+func (k *Kit) Accounts() *account.Service { return k.accounts }
+
+// OAuth returns the authorization server, for what hosts may do to clients:
+// disable one, replace its secret, revoke its tokens.
+func (k *Kit) OAuth() *oauth.Server { return k.oauth }
 
 // Run does the work that no request should wait for: it removes what has
 // expired from the store. It returns when the context ends, with its error.

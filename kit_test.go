@@ -8,8 +8,10 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/connectid-kit/connectid"
+	"github.com/connectid-kit/connectid/flows/account"
 	"github.com/connectid-kit/connectid/flows/message"
 	"github.com/connectid-kit/connectid/store/memstore"
 )
@@ -235,4 +237,79 @@ func TestAuthorizeAsReturnURL(t *testing.T) {
 		t.Errorf("the login led to %s", b.url)
 	}
 	s.browser().open("login", "returnUrl", loginURL+"/logout?clientId="+clientID).wantStatus(400)
+}
+
+// All faults are told in one go, those of the parts too.
+func TestNewReportsFaultsOfAllParts(t *testing.T) {
+	_, err := connectid.New(connectid.Config{
+		Name: "a kit", AccessLifetime: -1, CallsPerMinute: -1, RunLifetime: -1,
+		Limits: account.Limits{SendsOverall: account.Budget{N: -1}}, Passwords: account.Passwords{Workers: -1},
+	})
+	if err == nil {
+		t.Fatal("nothing is wrong with it")
+	}
+	for _, want := range []string{"Store", "Keys", "LoginURL", "Sender", "Kit", "AccessLifetime", "CallsPerMinute", "Lifetime", "SendsOverall", "Workers"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not name %s:\n%v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "missing Accounts") {
+		t.Errorf("the error names what is not the host's:\n%v", err)
+	}
+}
+
+// The page says for how long a code is valid as it is configured.
+func TestCodeLifetimeOnThePage(t *testing.T) {
+	s := newSite(t, func(c *connectid.Config) { c.Lifetimes.Code = 7 * time.Minute })
+	b := s.browser()
+	b.open("createUser").submit("sendVerificationCodeEvent", "credential", kari).wantState("verificationState")
+	if !strings.Contains(b.body, "7 minutes") {
+		t.Error("the page does not say 7 minutes")
+	}
+}
+
+// Answers that are no pages are armed too.
+func TestTransportSecurityEverywhere(t *testing.T) {
+	s := newSite(t)
+	for _, path := range []string{"/user/oauth/token", "/user/oauth/revoke", "/capi/v1/customer/profile", "/user/theme/x", "/.well-known/oauth-authorization-server/user"} {
+		w := httptest.NewRecorder()
+		s.kit.ServeHTTP(w, httptest.NewRequest(http.MethodGet, host+path, nil))
+		if w.Header().Get("Strict-Transport-Security") == "" {
+			t.Errorf("%s: no Strict-Transport-Security", path)
+		}
+	}
+	r := httptest.NewRequest(http.MethodPost, loginURL+"/oauth/token", nil)
+	r.Header.Set("Cookie", strings.Repeat("a=b; ", 5000))
+	w := httptest.NewRecorder()
+	s.kit.ServeHTTP(w, r)
+	if w.Code != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("25 kB of cookies at the token endpoint: %d", w.Code)
+	}
+}
+
+// What a host does to accounts and clients counts at once.
+func TestBlockAndDisable(t *testing.T) {
+	s := newSite(t)
+	u := s.user(kari, password)
+	b := s.login(kari, password, true)
+	answer := tokens(t, b)
+	b.url = mustParse(t, host)
+	if err := s.kit.Accounts().Block(t.Context(), u.ID); err != nil {
+		t.Fatal(err)
+	}
+	if b.loggedIn() {
+		t.Error("a blocked user is still logged in")
+	}
+	form := url.Values{"grant_type": {"refresh_token"}, "client_id": {clientID}, "refresh_token": {answer["refresh_token"].(string)}}
+	r := httptest.NewRequest(http.MethodPost, loginURL+"/oauth/token", strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := httptest.NewRecorder()
+	s.kit.ServeHTTP(w, r)
+	if w.Code != 400 {
+		t.Errorf("a blocked user's refresh token: %d", w.Code)
+	}
+	if err := s.kit.OAuth().DisableClient(t.Context(), clientID); err != nil {
+		t.Fatal(err)
+	}
+	b.open("login").wantStatus(400)
 }

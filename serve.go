@@ -28,20 +28,20 @@ func (k *Kit) Logout() http.Handler { return k.login.Logout() }
 func (k *Kit) ResetPassword() http.Handler { return k.login.ResetPassword() }
 
 // Authorize returns the handler of the authorization endpoint.
-func (k *Kit) Authorize() http.Handler { return k.oauth.Authorize() }
+func (k *Kit) Authorize() http.Handler { return k.bounds.Handler(k.oauth.Authorize()) }
 
 // OAuthLogin returns the handler of the pages that a user sees who has to log in
 // at the authorization endpoint.
 func (k *Kit) OAuthLogin() http.Handler { return k.oauth.OAuthLogin() }
 
 // Token returns the handler of the token endpoint.
-func (k *Kit) Token() http.Handler { return k.oauth.Token() }
+func (k *Kit) Token() http.Handler { return k.bounds.Handler(k.oauth.Token()) }
 
 // Revoke returns the handler of the revocation endpoint.
-func (k *Kit) Revoke() http.Handler { return k.oauth.Revoke() }
+func (k *Kit) Revoke() http.Handler { return k.bounds.Handler(k.oauth.Revoke()) }
 
 // Introspect returns the handler of the introspection endpoint.
-func (k *Kit) Introspect() http.Handler { return k.oauth.Introspect() }
+func (k *Kit) Introspect() http.Handler { return k.bounds.Handler(k.oauth.Introspect()) }
 
 // Assets returns the handler of the pages' styles, scripts and images, to be
 // mounted below theme/.
@@ -64,6 +64,7 @@ func (k *Kit) route() {
 	}
 	assets, notFound := k.Assets(), k.login.NotFound()
 	k.loginServer = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		k.headers.SetTransport(w.Header())
 		path := singleSlashes(r.URL.Path)
 		rest, ok := cutBase(path, k.loginPath)
 		if !ok {
@@ -85,6 +86,7 @@ func (k *Kit) route() {
 	})
 	api := k.api.Handler()
 	k.apiServer = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		k.headers.SetTransport(w.Header())
 		path := singleSlashes(r.URL.Path)
 		if rest, ok := cutBase(path, k.apiPath); ok {
 			path = k.apiPath + rest
@@ -96,6 +98,7 @@ func (k *Kit) route() {
 	})
 	const place = "/.well-known/oauth-authorization-server"
 	k.wellKnown = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		k.headers.SetTransport(w.Header())
 		if singleSlashes(r.URL.Path) != strings.TrimSuffix(place+k.loginPath, "/") {
 			notFound.ServeHTTP(w, r)
 			return

@@ -86,6 +86,12 @@ func (s *SecurityHeaders) Set(h http.Header) {
 	h["Referrer-Policy"] = sameOrigin
 	h["Permissions-Policy"] = noPermissions
 	h["Cache-Control"] = noStore
+	s.SetTransport(h)
+}
+
+// SetTransport writes Strict-Transport-Security alone, for answers that are not
+// pages. It writes nothing for a site that is not on https.
+func (s *SecurityHeaders) SetTransport(h http.Header) {
 	if s.hsts != nil {
 		h["Strict-Transport-Security"] = s.hsts
 	}

@@ -181,3 +181,6 @@ func New(c Config) (*Service, error) {
 
 // now is the time as records carry it.
 func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
+
+// Lifetimes returns the times after which things end, with the defaults filled in.
+func (s *Service) Lifetimes() Lifetimes { return s.life }

@@ -291,5 +291,6 @@ func TestWithOddPairs(t *testing.T) {
 		}
 	}()
 	u, _ := target.Parse("https://a.test/")
+	//lint:ignore SA5012 that the odd one is refused is what is tested
 	u.With("one")
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base32"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/connectid-kit/connectid/flows"
 )
@@ -40,11 +41,7 @@ func (n cookieNames) remember(clientID string) string {
 	return n.rmPrefix + strings.ToLower(base32.StdEncoding.EncodeToString(sum[:10]))
 }
 
-const (
-	rememberAge = 90 * 24 * 3600  // seconds; the series ends when unused for that long
-	deviceAge   = 365 * 24 * 3600 // seconds
-	maxRemember = 40              // rememberMeCookies of one browser
-)
+const maxRemember = 40 // rememberMeCookies of one browser
 
 // jar is the Cookie headers of a request. [http.Request.Cookies] would parse and
 // allocate every cookie of the site to find one.
@@ -99,6 +96,8 @@ func (g *GUI) set(w http.ResponseWriter, name, value string, maxAge int) {
 	})
 }
 
+func seconds(d time.Duration) int { return int(d / time.Second) }
+
 // setCheck sets the narrow cookie that other sites' requests carry.
 func (g *GUI) setCheck(w http.ResponseWriter, value string, maxAge int) {
 	if g.cookies.check == "" {
@@ -130,12 +129,12 @@ func (g *GUI) apply(w http.ResponseWriter, r *http.Request, run *flows.Run) erro
 		g.set(w, g.cookies.browser, "", -1)
 	}
 	if e.Device != "" {
-		g.set(w, g.cookies.device, e.Device, deviceAge)
+		g.set(w, g.cookies.device, e.Device, seconds(g.life.Device))
 	}
 	switch {
 	case e.Remember != "":
 		own := g.cookies.remember(run.Request.Client.ID)
-		g.set(w, own, e.Remember, rememberAge)
+		g.set(w, own, e.Remember, seconds(g.life.RememberIdle))
 		g.dropOldest(w, r, own)
 	case e.Forget:
 		g.set(w, g.cookies.remember(run.Request.Client.ID), "", -1)

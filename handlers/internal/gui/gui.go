@@ -48,6 +48,7 @@ type GUI struct {
 	prefix  string // path of Base with a slash at its end
 	origin  string
 	secure  bool
+	life    account.Lifetimes
 	cookies cookieNames
 	session *keys.Codec
 	opened  openedCookies // of sessions
@@ -75,10 +76,12 @@ func New(c Config) (*GUI, error) {
 		prefix: strings.TrimSuffix(c.Base.EscapedPath(), "/") + "/",
 		origin: store.TargetOrigin(c.Base.String()),
 		secure: c.Base.Scheme == "https",
-		// securecookie knows no sliding age; idle time lives in the store.
-		session: c.Keys.Codec("session", 24*time.Hour, false),
+		life:   c.Accounts.Lifetimes(),
+		// A run that is over is still recognised for a day.
 		tickets: c.Keys.Codec("ticket", 24*time.Hour, true),
 	}
+	// securecookie knows no sliding age; idle time lives in the store.
+	g.session = c.Keys.Codec("session", max(g.life.SessionMax, 24*time.Hour), false)
 	g.cookies = g.names(c.Kit)
 	var errs [3]error
 	g.headers, errs[0] = middleware.NewSecurityHeaders(middleware.SecurityHeadersConfig{Origin: g.origin})
