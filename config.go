@@ -102,6 +102,9 @@ func (c Config) withDefaults() (Config, addresses, error) {
 		}
 	}
 	missing(c.Store == nil, "Store", "give a store, such as memstore.New()")
+	if f, ok := c.Sender.(message.SenderFunc); ok && f == nil {
+		c.Sender = nil
+	}
 	missing(c.Sender == nil, "Sender", "give a message.Sender, such as message.NewOutbox in development")
 	missing(c.LoginURL == "", "LoginURL", `give the login server's address, such as "https://connectid.example/user"`)
 	c.Name = cmp.Or(c.Name, "connectid")
@@ -126,6 +129,9 @@ func (c Config) withDefaults() (Config, addresses, error) {
 		if i := strings.LastIndexByte(a.login.Path, '/'); i > 0 {
 			a.api.Path = a.login.Path[:i] + "/capi"
 		}
+	}
+	if a.login != nil && a.api != nil && a.login.Path == a.api.Path {
+		errs = append(errs, fmt.Errorf("LoginURL and APIURL have one path, %q: give each server its own", a.login.Path))
 	}
 	return c, a, errors.Join(errs...)
 }

@@ -104,6 +104,11 @@ func standIns(c Config, at addresses, ring *keys.Ring, proxies *middleware.Addre
 func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middleware.Addresses) error {
 	var errs []error
 	note := func(err error) { errs = append(errs, err) }
+	of := func(field string, err error) { // says which field of Config it is about
+		if err != nil {
+			errs = append(errs, fmt.Errorf("bad %s: %w", field, err))
+		}
+	}
 	loginURL := at.login.String()
 	k.loginPath, k.apiPath = at.login.Path+"/", at.api.Path+"/"
 
@@ -111,7 +116,7 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 	k.themes, err = theme.New(theme.Config{
 		Base: k.loginPath, Folders: c.Clients, CodeMinutes: int(c.Lifetimes.Code / time.Minute), Logger: c.Logger,
 	})
-	note(err)
+	of("Clients", err)
 	var clients store.Clients = c.Store
 	if k.themes != nil {
 		clients, err = withFolders(c.Store, k.themes.Clients())
@@ -137,12 +142,12 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 	engine, err := flows.NewEngine(flows.EngineConfig{
 		Accounts: k.accounts, Runs: c.Store, Lifetime: c.RunLifetime, Observer: c.OnEvent,
 	})
-	note(err)
+	of("RunLifetime", err)
 	k.login, err = handlers.New(handlers.Config{
 		Base: at.login, Kit: c.Name, Keys: ring, Clients: clients, Accounts: k.accounts,
 		Engine: engine, Themes: k.themes, Addresses: proxies, Logger: c.Logger,
 	})
-	note(err)
+	of("Name", err)
 	oauthConfig := oauth.Config{
 		Issuer: loginURL, Clients: clients, Grants: c.Store, Counters: c.Store,
 		Keys: ring, AddressKey: proxies.KeyOf, ExtensionGrants: c.ExtensionGrants,

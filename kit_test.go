@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -48,8 +49,12 @@ func TestNewRefuses(t *testing.T) {
 		{"plain http", func(c *connectid.Config) { c.LoginURL = "http://id.example/user" }, "use https"},
 		{"plain http off this machine", func(c *connectid.Config) { c.LoginURL, c.InsecureAllowHTTP = "http://id.example/user", true }, "loopback"},
 		{"a query", func(c *connectid.Config) { c.LoginURL += "?a=b" }, "plain path"},
+		{"one path for both servers", func(c *connectid.Config) { c.APIURL = c.LoginURL }, "LoginURL and APIURL"},
+		{"the default API's path", func(c *connectid.Config) { c.LoginURL = host + "/capi" }, "LoginURL and APIURL"},
+		{"no function", func(c *connectid.Config) { c.Sender = message.SenderFunc(nil) }, "missing Sender"},
+		{"no folder", func(c *connectid.Config) { c.Clients = os.DirFS("/no/such/folder") }, "bad Clients"},
 		{"dots", func(c *connectid.Config) { c.LoginURL = "https://id.example/a/../user" }, "LoginURL"},
-		{"bad name", func(c *connectid.Config) { c.Name = "a kit" }, "Kit"},
+		{"bad name", func(c *connectid.Config) { c.Name = "a kit" }, "bad Name"},
 		{"bad folder", func(c *connectid.Config) {
 			c.Clients = fstest.MapFS{"no.example.paper/custom.css": {Data: []byte("@import url(https://evil.example/x.css);")}}
 		}, "custom.css:1"},
@@ -248,7 +253,7 @@ func TestNewReportsFaultsOfAllParts(t *testing.T) {
 	if err == nil {
 		t.Fatal("nothing is wrong with it")
 	}
-	for _, want := range []string{"Store", "Keys", "LoginURL", "Sender", "Kit", "AccessLifetime", "CallsPerMinute", "Lifetime", "SendsOverall", "Workers"} {
+	for _, want := range []string{"Store", "Keys", "LoginURL", "Sender", "bad Name", "AccessLifetime", "CallsPerMinute", "bad RunLifetime", "SendsOverall", "Workers"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not name %s:\n%v", want, err)
 		}

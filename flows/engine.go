@@ -61,8 +61,11 @@ func NewEngine(c EngineConfig) (*Engine, error) {
 	if c.Runs == nil {
 		errs = append(errs, errors.New("missing Runs"))
 	}
-	if c.Lifetime < 0 || c.Again < 0 {
-		errs = append(errs, errors.New("negative Lifetime or Again"))
+	if c.Lifetime < 0 {
+		errs = append(errs, fmt.Errorf("bad lifetime of runs %s: want more than nothing", c.Lifetime))
+	}
+	if c.Again < 0 {
+		errs = append(errs, fmt.Errorf("bad Again %s: want more than nothing", c.Again))
 	}
 	if c.Lifetime == 0 {
 		c.Lifetime = 30 * time.Minute

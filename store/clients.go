@@ -45,9 +45,11 @@ type Client struct {
 
 	// Public marks a client that can not keep a secret (RFC 6749, section 2.1).
 	Public bool
-	// Secrets are the hashes of its client secrets; any of them passes.
+	// Secrets are the hashes of its client secrets, as oauth.NewSecret and
+	// oauth.HashSecret make them; any of them passes.
 	Secrets []string
-	// GrantTypes are the values of grant_type that the client may use.
+	// GrantTypes are the values of grant_type that the client may use, such as
+	// authorization_code, refresh_token and client_credentials.
 	GrantTypes []string
 	// Scopes are those that it may ask for; empty allows no scope but the empty one.
 	Scopes []string
@@ -85,7 +87,7 @@ type Clients interface {
 	// ClientsByOrigin lists, by an indexed look-up, the clients that have a
 	// target with the given origin (scheme://host[:port], as [TargetOrigin]
 	// writes it), ordered by ID. Whether a path prefix matches is the caller's
-	// business.
+	// business. No client has the origin "".
 	ClientsByOrigin(ctx context.Context, origin string) iter.Seq2[Client, error]
 	// Clients lists all clients, ordered by ID.
 	Clients(ctx context.Context) iter.Seq2[Client, error]

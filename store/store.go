@@ -15,7 +15,7 @@
 //     all; one that was under way may be seen to happen a moment later.
 //   - Records are values: what is returned belongs to the caller, what is given
 //     may be changed by the caller afterwards. Slices, maps and byte strings
-//     inside are copied by the store.
+//     inside are copied by the store; the one exception is [Clients].Client.
 //   - Times are UTC and exact to the millisecond at least. A zero time is
 //     stored and returned as the zero time.
 //   - A record whose ExpiresAt (or, for sessions and series, IdleAt) has passed

@@ -141,7 +141,8 @@ func (s *Service) EndSession(ctx context.Context, handle store.Digest) error {
 	return nil
 }
 
-// IsFresh reports whether the user has proven who she is in the last 5 minutes.
+// IsFresh reports whether the user has proven who she is within [Lifetimes].Fresh,
+// by default the last 5 minutes.
 func (s *Service) IsFresh(sess store.Session) bool {
 	return !sess.FreshAt.IsZero() && time.Since(sess.FreshAt) < s.life.Fresh
 }

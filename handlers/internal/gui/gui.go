@@ -132,6 +132,9 @@ func (g *GUI) Target(c *store.Client, param, raw string) (target.URL, error) {
 	if target.For(c).Allows(u) || u.Origin() == g.origin && u.Path() == g.prefix+"oauth/authorize" {
 		return u, nil
 	}
+	if err := target.Check(c); err != nil {
+		g.Logger.Warn("a client's record is faulty", "client", c.ID, "err", err)
+	}
 	return target.URL{}, &Fault{Param: param, Reason: "is not among the allowed targets of this client"}
 }
 
