@@ -88,7 +88,7 @@ func submitNewUser(ctx context.Context, r *Run, e Event) (Event, error) {
 	case e == Continue && r.passwordOptional():
 		n.Password = "" // skipped, whatever stands in the field
 	case n.Password == "":
-		r.Fault("newPassword", "fault.password.empty")
+		r.Fault("newPassword", "fault.password.choose")
 	default:
 		passwordFault(r, r.Accounts.CheckNewPassword(n.Password, n.Credential.Identity, n.FirstName, n.LastName))
 	}
@@ -148,7 +148,7 @@ func submitNewPassword(ctx context.Context, r *Run, e Event) (Event, error) {
 	r.Data.Values = map[string]string{"keepSessions": r.Form["keepSessions"]}
 	switch {
 	case password == "":
-		r.Fault("newPassword", "fault.password.empty")
+		r.Fault("newPassword", "fault.password.choose")
 	case password != r.Form["newPasswordAgain"]:
 		r.Fault("newPasswordAgain", "fault.password.differ")
 	default:

@@ -158,7 +158,7 @@ var states = func() map[string]State {
 			Faults: slices.Concat([]Fault{
 				{Field: "firstName", Text: "fault.name.long", Args: []any{100}},
 				{Field: "lastName", Text: "fault.name.long", Args: []any{100}},
-				{Field: "newPassword", Text: "fault.password.empty"},
+				{Field: "newPassword", Text: "fault.password.choose"},
 			}, passwordFaults, []Fault{{Field: "acceptTerms", Text: "fault.terms"}}, formFaults),
 		},
 		{
@@ -167,8 +167,7 @@ var states = func() map[string]State {
 			Events: []string{"setPasswordEvent", "navigateAwayEvent"},
 			Flags:  []string{"keepSessions"},
 			Values: []string{"credential"},
-			Faults: slices.Concat([]Fault{{Field: "newPassword", Text: "fault.password.empty"}}, passwordFaults, []Fault{
-				{Field: "newPassword", Text: "fault.password.same"},
+			Faults: slices.Concat([]Fault{{Field: "newPassword", Text: "fault.password.choose"}}, passwordFaults, []Fault{
 				{Field: "newPasswordAgain", Text: "fault.password.differ"},
 			}, formFaults),
 		},
