@@ -122,27 +122,36 @@ func (p *Paper) login(w http.ResponseWriter, r *http.Request) {
 }
 
 // authorize starts an authorization request (RFC 6749, section 4.1.1) with state
-// and PKCE.
+// and PKCE, in the newspaper's language. The state ends in the page, so that it is
+// known after the attempt is over, too.
 func (p *Paper) authorize(w http.ResponseWriter, r *http.Request, page string) {
-	a := attempt{State: rand.Text(), Verifier: oauth2.GenerateVerifier(), Page: page}
+	a := attempt{State: rand.Text() + "." + url.PathEscape(page), Verifier: oauth2.GenerateVerifier()}
 	if err := p.cookies.set(w, "login-"+a.State[:8], a, attemptLifetime); err != nil {
 		p.fail(w, r, err)
 		return
 	}
-	http.Redirect(w, r, p.oauth.AuthCodeURL(a.State, oauth2.S256ChallengeOption(a.Verifier)), http.StatusSeeOther)
+	to := p.oauth.AuthCodeURL(a.State, oauth2.S256ChallengeOption(a.Verifier), oauth2.SetAuthURLParam("ui_locales", p.Edition.Lang))
+	http.Redirect(w, r, to, http.StatusSeeOther)
 }
 
 // callback is the redirect URI.
 func (p *Paper) callback(w http.ResponseWriter, r *http.Request) {
 	state := r.FormValue("state")
+	_, page, _ := strings.Cut(state, ".")
+	page, _ = url.PathUnescape(page)
+	page = p.known(page)
 	var a attempt
 	if len(state) < 8 || !p.cookies.get(r, "login-"+state[:8], &a) || subtle.ConstantTimeCompare([]byte(a.State), []byte(state)) != 1 {
-		p.message(w, r, http.StatusBadRequest, "stale", "/")
+		if p.session(r).Token != nil { // Back, after a login
+			http.Redirect(w, r, page, http.StatusSeeOther)
+			return
+		}
+		p.message(w, r, http.StatusBadRequest, "stale", page)
 		return
 	}
 	p.cookies.drop(w, "login-"+state[:8])
 	if iss := r.FormValue("iss"); iss != "" && iss != p.LoginServer { // RFC 9207, section 2.4
-		p.message(w, r, http.StatusBadRequest, "stale", a.Page)
+		p.message(w, r, http.StatusBadRequest, "stale", page)
 		return
 	}
 	if code := r.FormValue("error"); code != "" {
@@ -151,23 +160,23 @@ func (p *Paper) callback(w http.ResponseWriter, r *http.Request) {
 		if code != "access_denied" {
 			key, status = "outage", http.StatusServiceUnavailable
 		}
-		p.message(w, r, status, key, a.Page)
+		p.message(w, r, status, key, page)
 		return
 	}
 	ctx := p.withClient(r.Context())
 	token, err := p.oauth.Exchange(ctx, r.FormValue("code"), oauth2.VerifierOption(a.Verifier))
 	if err != nil {
-		p.fail(w, r, err)
+		p.failAt(w, r, page, err)
 		return
 	}
 	s := &session{Token: token}
 	profile, err := p.profile(ctx, s)
 	if err != nil {
-		p.fail(w, r, err)
+		p.failAt(w, r, page, err)
 		return
 	}
 	s.Name, s.Credential = profile.display(), profile.LoginCredential.Credential
-	p.land(w, r, s, a.Page)
+	p.land(w, r, s, page)
 }
 
 // join sends a reader who probably has no account to createUser, and back by
@@ -178,6 +187,7 @@ func (p *Paper) join(w http.ResponseWriter, r *http.Request) {
 		"clientId":  {p.ClientID},
 		"returnUrl": {p.Base + "/login?" + url.Values{"page": {page}}.Encode()},
 		"errorUrl":  {p.Base + (&url.URL{Path: page}).EscapedPath()},
+		"lang":      {p.Edition.Lang},
 	}
 	http.Redirect(w, r, p.LoginServer+"/createUser?"+q.Encode(), http.StatusSeeOther)
 }

@@ -150,7 +150,7 @@ func (p *Paper) me(w http.ResponseWriter, r *http.Request, s *session) {
 		p.authorize(w, r, "/me")
 		return
 	}
-	q := url.Values{"clientId": {p.ClientID}, "returnUrl": {p.Base + "/me"}, "errorUrl": {p.Base + "/me"}}
+	q := url.Values{"clientId": {p.ClientID}, "returnUrl": {p.Base + "/me"}, "errorUrl": {p.Base + "/me"}, "lang": {p.Edition.Lang}}
 	p.render(w, r, http.StatusOK, "me", view{
 		Session: s, Title: p.Edition.Text("meHeading"), Profile: who, Reset: p.LoginServer + "/resetPassword?" + q.Encode(),
 	})
@@ -164,9 +164,14 @@ func (p *Paper) message(w http.ResponseWriter, r *http.Request, status int, key,
 // fail is the only place that turns unexpected errors into answers: a reader is
 // never let in because a server did not answer.
 func (p *Paper) fail(w http.ResponseWriter, r *http.Request, err error) {
+	p.failAt(w, r, p.known(r.URL.Path), err)
+}
+
+// failAt is [Paper.fail] where the page to come back to is not the request's.
+func (p *Paper) failAt(w http.ResponseWriter, r *http.Request, page string, err error) {
 	p.Logger.ErrorContext(r.Context(), "request failed", "path", r.URL.Path, "err", err)
 	w.Header().Set("Retry-After", "10")
-	p.message(w, r, http.StatusServiceUnavailable, "outage", p.known(r.URL.Path))
+	p.message(w, r, http.StatusServiceUnavailable, "outage", page)
 }
 
 func (p *Paper) notFound(w http.ResponseWriter, r *http.Request) {

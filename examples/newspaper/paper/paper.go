@@ -116,6 +116,7 @@ func (p *Paper) routes() http.Handler {
 	mux.HandleFunc("GET /embedded", p.embedded)
 	mux.HandleFunc("GET /embedded/{answer}", p.embeddedAnswer)
 	mux.HandleFunc("GET /static/{file}", p.static)
+	mux.Handle("GET /favicon.ico", http.RedirectHandler("/static/icon.svg", http.StatusFound))
 	mux.HandleFunc("/", p.notFound)
 	return mux
 }

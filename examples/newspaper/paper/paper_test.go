@@ -259,6 +259,43 @@ func TestForgedCallbacks(t *testing.T) {
 	}
 }
 
+// Back leads into the login that is over: a reader who is logged in gets the page
+// she was at, and one who is not can try again from there.
+func TestBackAfterLogin(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "skargardsnytt")
+	w.loggedIn.Store(true)
+	var callback, asked *url.URL
+	w.browser.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
+		switch r.URL.Path {
+		case "/callback":
+			callback = r.URL
+		case "/user/oauth/authorize":
+			asked = r.URL
+		}
+		return nil
+	}
+	w.visit("/login?page=/section/%C3%85sikter")
+	if callback == nil || asked.Query().Get("ui_locales") != "sv" {
+		t.Fatalf("callback %v after %v", callback, asked)
+	}
+	for _, c := range asked.Query().Get("state") { // RFC 6749, appendix A.5
+		if c < 0x20 || c > 0x7e {
+			t.Errorf("state %q", asked.Query().Get("state"))
+		}
+	}
+	if resp, _ := w.visit(callback.RequestURI()); resp.StatusCode != http.StatusOK || resp.Request.URL.Path != "/section/Åsikter" {
+		t.Errorf("the same answer once more: %s at %s", resp.Status, resp.Request.URL)
+	}
+	w.browser.Jar = nil
+	if resp, body := w.visit(callback.RequestURI()); resp.StatusCode != http.StatusBadRequest || !strings.Contains(body, `/login?page=%2fsection%2f%c3%85sikter`) {
+		t.Errorf("without a session: %s\n%s", resp.Status, body)
+	}
+	if resp, _ := w.visit("/callback?state=AAAAAAAAAAAAAAAAAAAAAAAAAA.%252F%252Fevil.example"); resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("a forged page: %s", resp.Status)
+	}
+}
+
 // A browser without cookies is served, not sent round in circles.
 func TestWithoutCookies(t *testing.T) {
 	t.Parallel()

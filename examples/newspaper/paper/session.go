@@ -21,9 +21,8 @@ type session struct {
 // attempt is one login that is under way. Each has a cookie of its own, so that
 // two tabs can log in at the same time.
 type attempt struct {
-	State    string `json:"state"`
+	State    string `json:"state"`    // random text, a dot and the page where the reader was
 	Verifier string `json:"verifier"` // RFC 7636, section 4.1
-	Page     string `json:"page"`     // where the reader was
 }
 
 const (
