@@ -70,6 +70,7 @@ func newPages(i info, outbox *message.Outbox, logger *slog.Logger) (http.Handler
 	mux.HandleFunc("GET /demo/outbox.json", func(w http.ResponseWriter, r *http.Request) { p.json(w, r, p.outbox.List()) })
 	mux.HandleFunc("GET /demo/outbox", p.showOutbox)
 	mux.HandleFunc("GET /demo/outbox/{index}", p.showMail)
+	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, pageFiles, "pages/icon.svg") })
 	mux.Handle("GET /demo/static/", http.StripPrefix("/demo/static/", http.HandlerFunc(p.static)))
 	return localOnly(mux), nil
 }
