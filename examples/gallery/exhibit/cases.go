@@ -4,6 +4,7 @@ package exhibit
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/connectid-kit/connectid/internal/texts"
@@ -71,7 +72,12 @@ func Cases() []Case {
 		}
 		add("", "as usual", func(*theme.Page) {})
 		if len(s.Values) > 0 && s.Name != "expiredPage" {
-			add("empty", "nothing filled in", func(p *theme.Page) { p.Values = map[string]string{} })
+			add("empty", "nothing filled in", func(p *theme.Page) {
+				p.Values = map[string]string{}
+				if !slices.Contains(s.Fields, "credential") { // the text names it
+					p.Values["credential"] = values["credential"]
+				}
+			})
 		}
 		for _, f := range s.Flags {
 			if f == "rememberMe" {

@@ -56,6 +56,9 @@ func New(c Config) (*Gallery, error) {
 	g.mux.HandleFunc("GET /user/theme/", g.asset)
 	g.mux.HandleFunc("POST /user/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	g.mux.HandleFunc("GET /changes", g.changes.serve)
+	g.mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, r *http.Request) {
+		http.ServeFileFS(w, r, files, "static/icon.svg")
+	})
 	g.mux.HandleFunc("GET /gallery/{file}", func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFileFS(w, r, files, "static/"+r.PathValue("file"))
 	})
