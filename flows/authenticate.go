@@ -65,7 +65,7 @@ func recall(ctx context.Context, r *Run) (bool, error) {
 		return false, dropCookie(r, err)
 	}
 	handles, session, err := r.Accounts.StartSession(ctx, account.SessionStart{
-		UserID: again.User.ID, ClientID: client, Method: account.MethodRemember,
+		UserID: again.User.ID, Epoch: again.User.Epoch, ClientID: client, Method: account.MethodRemember,
 		Replace: r.Browser.Session.Handle, Agent: r.Browser.Origin.Agent,
 	})
 	if err != nil {
@@ -183,7 +183,8 @@ func verifyPassword(ctx context.Context, r *Run) (Event, error) {
 	case err != nil:
 		return "", err
 	}
-	r.Data.UserID, r.Data.Method, r.Data.Sent = user.ID, account.MethodPassword, cred
+	r.prove(user, account.MethodPassword)
+	r.Data.Sent = cred
 	return VerifyCredentials, nil
 }
 
@@ -257,7 +258,8 @@ func credentialFault(r *Run, err error) {
 // one, and remember-me if its box was ticked.
 func startSession(ctx context.Context, r *Run) (Event, error) {
 	handles, session, err := r.Accounts.StartSession(ctx, account.SessionStart{
-		UserID: r.Data.UserID, ClientID: r.Request.Client.ID, Method: r.Data.Method, Fresh: true,
+		UserID: r.Data.UserID, Epoch: r.Data.Epoch, ClientID: r.Request.Client.ID,
+		Method: r.Data.Method, Fresh: true, ProvenAt: r.Data.ProvenAt,
 		Replace: r.Browser.Session.Handle, Agent: r.Browser.Origin.Agent,
 	})
 	if err != nil {
@@ -271,7 +273,7 @@ func startSession(ctx context.Context, r *Run) (Event, error) {
 		return Continue, nil // an existing cookie stays as it is
 	}
 	r.Effects.Remember, err = r.Accounts.Remember(ctx, account.RememberStart{
-		UserID: r.Data.UserID, ClientID: r.Request.Client.ID, Agent: r.Browser.Origin.Agent, Old: r.Browser.Remember,
+		UserID: r.Data.UserID, Epoch: r.Data.Epoch, ClientID: r.Request.Client.ID, Agent: r.Browser.Origin.Agent, Old: r.Browser.Remember,
 	})
 	return Continue, err
 }

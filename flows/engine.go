@@ -172,7 +172,15 @@ func (n *Engine) Post(ctx context.Context, f *Flow, t Ticket, req Request, b Bro
 	}
 	r.Form = form
 	if err := r.post(ctx, e); err != nil {
-		// Nothing of the work is kept; the user may try again at once.
+		// Nothing of the work is kept, but the epoch that it began; the user may
+		// try again at once.
+		if r.epoch != 0 {
+			before := Data{}
+			if json.Unmarshal(rec.Data, &before) == nil {
+				before.Epoch = r.epoch
+				rec.Data, _ = json.Marshal(before)
+			}
+		}
 		rec.Claim, rec.ClaimUntil = "", time.Time{}
 		return nil, errors.Join(err, ignoreConflict(n.runs.SwapRun(context.WithoutCancel(ctx), rec)))
 	}

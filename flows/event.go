@@ -25,5 +25,6 @@ const (
 	ChangeCredential Event = "changeCredentialEvent" // another address than the one the code went to
 	NewUser          Event = "newUserEvent"          // the verified credential has no account
 	ForgotPassword   Event = "forgotPasswordEvent"   // "forgot password" in startLoginState
+	ProveAgain       Event = "proveAgainEvent"       // what she proved does not count any more
 	ChoosePassword   Event = "choosePasswordEvent"   // verified for the sake of a new password
 )

@@ -19,6 +19,7 @@ func authentication(name string) *Flow {
 		On(ProgrammaticLogin, "returnState"), // every event that is not named selects the next step
 		On(ChoosePassword, "newPasswordState"),
 		On(SetPassword, "startSessionState"),
+		On(ProveAgain, "simpleAuthenticationSequence"),
 		On(NavigateAway, "leaveState"),
 		Again("startSessionState"),
 	)
@@ -43,7 +44,7 @@ func simpleAuthentication() *Sequence {
 			Show("verificationState", submitCode,
 				Verification, NewUser, ChoosePassword, SendVerificationCode, ChangeCredential, NavigateAway).
 				View(viewCode),
-			Show("newUserState", submitNewUser, SetPassword, Continue, NavigateAway).
+			Show("newUserState", submitNewUser, SetPassword, Continue, ProveAgain, NavigateAway).
 				View(viewNewUser),
 			On(NewUser, "newUserState"),
 			Out(Verification),
@@ -53,6 +54,7 @@ func simpleAuthentication() *Sequence {
 		On(StartRegistration, "registerSequence"),
 		On(ForgotPassword, "registerSequence"),
 		On(ChangeCredential, "registerSequence"),
+		On(ProveAgain, "registerSequence"),
 		On(StartLogin, "startLoginState"),
 		On(SendVerificationCode, "verificationSequence"),
 		Out(VerifyCredentials, Verification, SetPassword, ChoosePassword),
@@ -61,5 +63,5 @@ func simpleAuthentication() *Sequence {
 
 // newPassword is the state that asks for a new password.
 func newPassword() *State {
-	return Show("newPasswordState", submitNewPassword, SetPassword, NavigateAway).View(viewNewPassword)
+	return Show("newPasswordState", submitNewPassword, SetPassword, ProveAgain, NavigateAway).View(viewNewPassword)
 }

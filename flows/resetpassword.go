@@ -20,6 +20,7 @@ var ResetPassword = New("resetPassword",
 	On(ProgrammaticLogin, "newPasswordState"),
 	On(ChoosePassword, "newPasswordState"),
 	On(SetPassword, "startSessionState"),
+	On(ProveAgain, "simpleAuthenticationSequence"),
 	On(NavigateAway, "leaveState"),
 	Again("startSessionState"),
 )
@@ -41,19 +42,22 @@ func checkFresh(ctx context.Context, r *Run) (Event, error) {
 	if !r.Accounts.IsFresh(r.Browser.Session) {
 		return Continue, nil
 	}
-	r.Data.UserID, r.Data.Method, r.Data.Sent = user.ID, r.Browser.Session.Method, cred
+	s := r.Browser.Session
+	r.prove(user, s.Method)
+	r.Data.ProvenAt, r.Data.BySession, r.Data.Sent = s.FreshAt, s.Handle.String(), cred
 	return ProgrammaticLogin, nil
 }
 
 // ownCredential returns the credential that the request names if it is the
-// user's, or her first one if the request names none.
+// user's, or her first verified one if the request names none.
 func ownCredential(r *Run, user store.User) (account.Credential, bool) {
 	if r.Request.Credential == "" {
-		if len(user.Credentials) == 0 {
-			return account.Credential{}, false
+		for _, c := range user.Credentials {
+			if !c.VerifiedAt.IsZero() {
+				return account.Credential{Kind: c.Kind, Identity: c.Identity, Spelling: c.Spelling}, true
+			}
 		}
-		c := user.Credentials[0]
-		return account.Credential{Kind: c.Kind, Identity: c.Identity, Spelling: c.Spelling}, true
+		return account.Credential{}, false
 	}
 	cred, err := account.ParseCredential(r.Request.Credential, r.Request.Client.Region)
 	if err != nil || !r.Accounts.Owns(user, cred) {

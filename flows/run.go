@@ -49,7 +49,10 @@ type Data struct {
 	Sent         account.Credential `json:"sent,omitzero"`          // where the code went
 	Proven       account.Credential `json:"proven,omitzero"`        // verified by code in this run
 	UserID       string             `json:"userId,omitempty"`       // who is being logged in
+	Epoch        int64              `json:"epoch,omitempty"`        // of her account when she proved it
 	Method       string             `json:"method,omitempty"`       // how she proved it
+	ProvenAt     time.Time          `json:"provenAt,omitzero"`      // when
+	BySession    string             `json:"bySession,omitempty"`    // the digest of the fresh session that is her proof; empty for a proof in this run
 	Reset        bool               `json:"reset,omitempty"`        // she wants a new password
 	AlwaysReset  bool               `json:"alwaysReset,omitempty"`  // the flow is there for nothing else
 	Registration bool               `json:"registration,omitempty"` // she says that she is new
@@ -105,7 +108,32 @@ type Run struct {
 	flow    *Flow
 	state   *State
 	version int64 // of the stored record; zero while there is none
+	epoch   int64 // that the user's account has got by this post; zero for none
 	user    *store.User
+}
+
+// prove notes who the user has just proven to be.
+func (r *Run) prove(user store.User, method string) {
+	r.Data.UserID, r.Data.Epoch = user.ID, user.Epoch
+	r.Data.Method, r.Data.ProvenAt, r.Data.BySession = method, time.Now().UTC(), ""
+}
+
+// forgetProof takes back what the user has proven, so that she has to do it once
+// more, and says so.
+func (r *Run) forgetProof() {
+	r.Data.Proven, r.Data.UserID, r.Data.Epoch, r.Data.Values = account.Credential{}, "", 0, nil
+	r.Data.Method, r.Data.ProvenAt, r.Data.BySession = "", time.Time{}, ""
+	r.Fault("", "fault.form.stale")
+}
+
+// proofHolds reports whether the proof that a state stands on is still one. What
+// was proven in this run is, for its lifetime and while the account's epoch is
+// the same, which is judged where the proof is used. A session is while it
+// lives, is the same user's, and is fresh.
+func (r *Run) proofHolds() bool {
+	s := r.Browser.Session
+	return r.Data.BySession == "" && r.Data.UserID != "" ||
+		r.Browser.LoggedIn() && s.Handle.String() == r.Data.BySession && s.UserID == r.Data.UserID && r.Accounts.IsFresh(s)
 }
 
 // Client returns the client that sent the user.

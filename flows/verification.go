@@ -51,15 +51,14 @@ func submitCode(ctx context.Context, r *Run, e Event) (Event, error) {
 	case err != nil:
 		return "", err
 	}
-	r.Data.Proven, r.Data.Method = proof.Credential, account.MethodCode
+	r.prove(proof.User, account.MethodCode)
+	r.Data.Proven = proof.Credential
 	switch {
 	case !proof.Exists:
 		return NewUser, nil
 	case r.Data.Reset:
-		r.Data.UserID = proof.User.ID
 		return ChoosePassword, nil
 	}
-	r.Data.UserID = proof.User.ID
 	return Verification, nil
 }
 
@@ -75,7 +74,11 @@ func (r *Run) passwordOptional() bool { return r.Request.Client.PasswordOptional
 // submitNewUser is newUserState: it creates the account of a credential that was
 // just proven.
 func submitNewUser(ctx context.Context, r *Run, e Event) (Event, error) {
-	if e == NavigateAway {
+	switch e {
+	case NavigateAway:
+		return e, nil
+	case ProveAgain:
+		r.forgetProof()
 		return e, nil
 	}
 	n := account.NewUser{
@@ -100,12 +103,13 @@ func submitNewUser(ctx context.Context, r *Run, e Event) (Event, error) {
 	}
 	user, err := r.Accounts.CreateUser(ctx, n)
 	switch {
-	case errors.Is(err, account.ErrWrong): // an account made meanwhile, and blocked
-		return NavigateAway, nil
+	case errors.Is(err, account.ErrTaken): // whose it is, only a proof to it can tell
+		r.forgetProof()
+		return ProveAgain, nil
 	case err != nil:
 		return "", err
 	}
-	r.Data.UserID, r.Data.Values = user.ID, nil
+	r.Data.UserID, r.Data.Epoch, r.Data.Values = user.ID, user.Epoch, nil
 	if n.Password == "" {
 		return Continue, nil
 	}
@@ -141,8 +145,12 @@ func viewNewPassword(r *Run, v *View) {
 
 // submitNewPassword is newPasswordState: the user is proven, and chooses.
 func submitNewPassword(ctx context.Context, r *Run, e Event) (Event, error) {
-	if e == NavigateAway {
+	switch {
+	case e == NavigateAway:
 		return e, nil
+	case e == ProveAgain || !r.proofHolds():
+		r.forgetProof()
+		return ProveAgain, nil
 	}
 	password := r.Form["newPassword"]
 	r.Data.Values = map[string]string{"keepSessions": r.Form["keepSessions"]}
@@ -161,12 +169,14 @@ func submitNewPassword(ctx context.Context, r *Run, e Event) (Event, error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = r.Accounts.SetPassword(ctx, user, account.PasswordChange{
-		Password: password, KeepSession: r.Browser.Session.Handle, KeepAll: r.Form["keepSessions"] != "",
+	user, err = r.Accounts.SetPassword(ctx, user, account.PasswordChange{
+		Password: password, Epoch: r.Data.Epoch, KeepSession: r.Browser.Session.Handle, KeepAll: r.Form["keepSessions"] != "",
 		Client: r.Client(), Used: r.Data.Sent, Lang: r.Request.Lang,
 	})
+	r.epoch = user.Epoch
 	if err != nil {
 		return "", err
 	}
+	r.Data.Epoch = user.Epoch
 	return SetPassword, nil
 }

@@ -58,6 +58,7 @@ type Series struct {
 	ID       string // public, random
 	Version  int64  // see [RememberSeries.SwapSeries]
 	UserID   string
+	Epoch    int64 // of its user when it started; it ends with that
 	ClientID string
 	Agent    string
 

@@ -33,7 +33,11 @@ type User struct {
 	ID     string // uniqueId: 32 hexadecimal digits; also the OAuth subject
 	Number int64  // userId of the API: a positive number, unique
 	// Version counts the changes; see [Users.UpdateUser].
-	Version     int64
+	Version int64
+	// Epoch counts what ended everything that the account had: changes of the
+	// password, blocks, takeovers, merges. What somebody proved before such an
+	// end is worth nothing after it.
+	Epoch       int64
 	Blocked     bool
 	Credentials []Credential // in the order in which they were added
 	// PasswordHash is empty for an account without a password.

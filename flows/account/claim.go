@@ -49,23 +49,27 @@ func indexOf(u store.User, c Credential) int {
 }
 
 // claim gives the credential to whom has just proven to own it: the user, if it
-// is verified there, or whoever may have been registered with it.
+// is verified there, or whoever may have been registered with it. [ErrExpired]
+// when the user is not in the epoch of the proof any more.
 func (s *Service) claim(ctx context.Context, u store.User, c Credential) (Proof, error) {
 	p := Proof{Credential: c}
 	if u.ID == "" {
 		return p, nil
 	}
+	epoch, late := u.Epoch, false
 	u, err := s.change(ctx, u, func(u *store.User) bool {
 		i := indexOf(*u, c)
+		late = u.Epoch != epoch
 		switch {
-		case i < 0 || u.Blocked:
+		case i < 0 || u.Blocked || late:
 			return false // as it is
 		case !u.Credentials[i].VerifiedAt.IsZero():
 			u.Credentials[i].VerifiedAt = now()
 		case hasOther(*u, i): // somebody's account that names a foreign address
 			u.Credentials = slices.Delete(u.Credentials, i, i+1)
 		default: // an account that nobody has confirmed yet: see below
-			return false
+			u.Epoch++
+			u.PasswordHash = ""
 		}
 		return true
 	})
@@ -77,6 +81,8 @@ func (s *Service) claim(ctx context.Context, u store.User, c Credential) (Proof,
 		return Proof{}, err
 	case u.Blocked:
 		return Proof{}, ErrWrong
+	case late:
+		return Proof{}, ErrExpired
 	case i < 0:
 		s.notify(ctx, Notice{Kind: NoticeTakeover, UserID: u.ID}.about(c))
 		return p, nil
@@ -89,10 +95,9 @@ func (s *Service) claim(ctx context.Context, u store.User, c Credential) (Proof,
 		}
 		u, err = s.change(ctx, u, func(u *store.User) bool {
 			i := indexOf(*u, c)
-			if i < 0 || u.Blocked {
+			if i < 0 || u.Blocked || u.Epoch != epoch+1 {
 				return false
 			}
-			u.PasswordHash = ""
 			u.Credentials[i].VerifiedAt, u.Credentials[i].Spelling = now(), c.Spelling
 			return true
 		})
@@ -121,8 +126,11 @@ func hasOther(u store.User, i int) bool {
 }
 
 // endAll ends what lets somebody act as the user without asking again: series,
-// grants, open codes, and sessions but the one to keep. It tries all of it, and
-// reports what could not be ended.
+// sessions but the one to keep, open codes, and grants. The user's epoch has
+// been raised before, so that what is stored from then on by an older proof is
+// undone by who stores it. Nothing stands before what it is made of: series make
+// sessions, sessions make authorization codes, codes make grants. It tries all
+// of it, and reports what could not be ended.
 func (s *Service) endAll(ctx context.Context, u store.User, keep store.Digest, keepAll bool) error {
 	var errs []error
 	fail := func(what string, err error) {
@@ -130,16 +138,16 @@ func (s *Service) endAll(ctx context.Context, u store.User, keep store.Digest, k
 			errs = append(errs, fmt.Errorf("end %s: %w", what, err))
 		}
 	}
-	_, err := s.store.EndUserSeries(ctx, u.ID) // before the sessions, which they could make anew
+	_, err := s.store.EndUserSeries(ctx, u.ID)
 	fail("series", err)
-	_, err = s.store.RevokeUserGrants(ctx, u.ID, now().Add(s.life.GrantTombstone))
-	fail("grants", err)
-	for _, c := range u.Credentials {
-		fail("codes", s.store.DropOneTimeCodes(ctx, c.Kind, c.Identity))
-	}
 	if !keepAll {
 		_, err = s.store.EndUserSessions(ctx, u.ID, keep)
 		fail("sessions", err)
 	}
+	for _, c := range u.Credentials {
+		fail("codes", s.store.DropOneTimeCodes(ctx, c.Kind, c.Identity))
+	}
+	_, err = s.store.RevokeUserGrants(ctx, u.ID, now().Add(s.life.GrantTombstone)) // and authorization codes
+	fail("grants", err)
 	return errors.Join(errs...)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"strconv"
 	"strings"
 
 	"github.com/connectid-kit/connectid/flows/message"
@@ -63,7 +64,7 @@ func (s *Service) SendCode(ctx context.Context, r CodeRequest) error {
 	key := s.codeKey(s.keys.ID(), r.Client, r.Credential, r.Purpose, r.Origin)
 	at := now()
 	err = s.store.PutOneTimeCode(ctx, store.OneTimeCode{
-		Key: key, MAC: s.codeMAC(s.keys.ID(), key, mac),
+		Key: key, MAC: s.codeMAC(s.keys.ID(), key, user.Epoch, mac),
 		Kind: r.Credential.Kind, Identity: r.Credential.Identity,
 		ClientID: r.Client.ID, Purpose: r.Purpose,
 		CreatedAt: at, ExpiresAt: at.Add(s.life.Code),
@@ -113,8 +114,10 @@ func (s *Service) codeKey(keyID string, client store.Client, c Credential, purpo
 	return d
 }
 
-func (s *Service) codeMAC(keyID string, key store.Digest, code string) store.Digest {
-	d, _ := s.keys.MACWith(keyID, "code", key.String(), code)
+// codeMAC binds the code to the epoch of its user too, or to none: a code that
+// was on its way when everything ended is wrong from then on.
+func (s *Service) codeMAC(keyID string, key store.Digest, epoch int64, code string) store.Digest {
+	d, _ := s.keys.MACWith(keyID, "code", key.String(), strconv.FormatInt(epoch, 10), code)
 	return d
 }
 
@@ -214,7 +217,7 @@ func (s *Service) VerifyCode(ctx context.Context, a CodeAttempt) (Proof, error) 
 		code = rand.Text() // the same work, without a chance
 	}
 	wrong := Notice{Kind: NoticeCodeWrong, UserID: user.ID, ClientID: a.Client.ID}.about(a.Credential)
-	switch err := s.takeCode(ctx, a, code); {
+	switch err := s.takeCode(ctx, a, user.Epoch, code); {
 	case errors.Is(err, store.ErrMismatch):
 		if spent.hidden != nil {
 			wrong.Kind, wrong.Limit = NoticeLimited, spent.hidden.Limit
@@ -245,12 +248,12 @@ func typedCode(s string) (string, bool) {
 }
 
 // takeCode takes the code under the newest key that there is one for.
-func (s *Service) takeCode(ctx context.Context, a CodeAttempt, code string) error {
+func (s *Service) takeCode(ctx context.Context, a CodeAttempt, epoch int64, code string) error {
 	var err error
 	for _, id := range s.keys.IDs() {
 		key := s.codeKey(id, a.Client, a.Credential, a.Purpose, a.Origin)
 		var c store.OneTimeCode
-		c, err = s.store.TakeOneTimeCode(ctx, key, s.codeMAC(id, key, code))
+		c, err = s.store.TakeOneTimeCode(ctx, key, s.codeMAC(id, key, epoch, code))
 		if err == nil && !c.ExpiresAt.After(now()) { // a backend may be late
 			return store.ErrNotFound
 		}

@@ -28,11 +28,17 @@ var (
 	// ErrUndeliverable says that a code could not be handed over for delivery.
 	ErrUndeliverable = errors.New("account: message not sent")
 
+	// ErrTaken says that a credential has got an account since it was proven: it
+	// has to be proven once more, to that account.
+	ErrTaken = errors.New("account: credential has an account by now")
+
 	// ErrTheft says that an old token of a remember-me series was presented:
 	// somebody has copied the cookie. The series has been ended.
 	ErrTheft = errors.New("account: remember-me token used by somebody else")
-	// ErrUserGone says that the user has been blocked or deleted meanwhile.
-	ErrUserGone = errors.New("account: user blocked or deleted")
+	// ErrUserGone says that the user has been blocked or deleted meanwhile, or
+	// has ended everything that came of earlier proofs, as a new password does:
+	// whoever is here has to prove who she is once more.
+	ErrUserGone = errors.New("account: user blocked or deleted, or the proof has ended")
 )
 
 // LimitedError says that too much was tried or sent. It looks the same whether

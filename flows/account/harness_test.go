@@ -69,7 +69,8 @@ type env struct {
 	outbox *message.Outbox
 	log    *bytes.Buffer
 	born   time.Time
-	device string // a cookie for the tests to use
+	device string     // a cookie for the tests to use
+	hook   *hookStore // of tests that have one
 
 	mu      sync.Mutex
 	notices []account.Notice

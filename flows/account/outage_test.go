@@ -53,11 +53,16 @@ func TestOutage(t *testing.T) {
 		"CreateUser": {do: func(ctx context.Context, w *world) error {
 			_, err := w.CreateUser(ctx, account.NewUser{Client: clientA, Credential: cred(t, "kari@example.com")})
 			return err
-		}},
+		}, again: account.ErrTaken},
 		"SetPassword": {do: func(ctx context.Context, w *world) error {
-			_, err := w.SetPassword(ctx, w.user, account.PasswordChange{Client: clientA, Password: "en helt ny frase", Used: cred(t, "ola@example.com")})
+			u, err := w.SetPassword(ctx, w.user, account.PasswordChange{
+				Client: clientA, Password: "en helt ny frase", Epoch: w.user.Epoch, Used: cred(t, "ola@example.com"),
+			})
+			if u.ID != "" {
+				w.user = u
+			}
 			return err
-		}},
+		}, again: account.ErrUserGone},
 		"Block": {do: func(ctx context.Context, w *world) error { return w.Block(ctx, w.user.ID) }},
 		"StartSession": {do: func(ctx context.Context, w *world) error {
 			h, _, err := w.StartSession(ctx, account.SessionStart{UserID: w.user.ID, Replace: w.sess.Handle})

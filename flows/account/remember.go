@@ -35,12 +35,14 @@ func splitCookie(cookie string) (series, token string, ok bool) {
 // RememberStart asks to remember a user at a client.
 type RememberStart struct {
 	UserID   string
+	Epoch    int64 // of the user when she proved who she is
 	ClientID string
 	Agent    string
 	Old      string // the browser's present cookie of this client; its series ends
 }
 
 // Remember starts a series and returns the value of its cookie: 48 characters.
+// [ErrUserGone] as for [Service.StartSession].
 func (s *Service) Remember(ctx context.Context, r RememberStart) (cookie string, err error) {
 	var b [seriesLen*3/4 + tokenSize]byte
 	rand.Read(b[:])
@@ -48,7 +50,7 @@ func (s *Service) Remember(ctx context.Context, r RememberStart) (cookie string,
 	id, token := cookie[:seriesLen], cookie[seriesLen:]
 	at := now()
 	err = s.store.CreateSeries(ctx, store.Series{
-		ID: id, UserID: r.UserID, ClientID: r.ClientID, Agent: r.Agent,
+		ID: id, UserID: r.UserID, Epoch: r.Epoch, ClientID: r.ClientID, Agent: r.Agent,
 		Current: store.DigestOf(token), KeyID: s.keys.ID(),
 		FreshAt: at, CreatedAt: at, UsedAt: at,
 		IdleAt: at.Add(s.life.RememberIdle), ExpiresAt: at.Add(s.life.RememberMax),
@@ -56,7 +58,13 @@ func (s *Service) Remember(ctx context.Context, r RememberStart) (cookie string,
 	if err != nil {
 		return "", fmt.Errorf("create series: %w", err)
 	}
-	if err := s.Forget(ctx, r.ClientID, r.Old); err != nil {
+	err = s.still(ctx, r.UserID, r.Epoch)
+	if err == nil {
+		err = s.Forget(ctx, r.ClientID, r.Old)
+	}
+	if err != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
 		return "", errors.Join(err, s.store.EndSeries(ctx, id))
 	}
 	return cookie, nil
@@ -75,8 +83,8 @@ type Recalled struct {
 // The predecessor of the current token still passes until its successor has
 // been presented, plus 30 seconds (two tabs, an aborted navigation). Any older
 // token ends the series: [ErrTheft]. [store.ErrNotFound] for a cookie that is
-// damaged, another client's, ended or expired, or whose user is gone or
-// blocked; the cookie can be removed then.
+// damaged, another client's, ended or expired, or whose user is gone, blocked,
+// or in another epoch; the cookie can be removed then.
 func (s *Service) Recall(ctx context.Context, clientID, cookie string, o Origin) (Recalled, error) {
 	var user store.User
 	for range maxSwaps {
@@ -86,6 +94,9 @@ func (s *Service) Recall(ctx context.Context, clientID, cookie string, o Origin)
 		}
 		if user.ID != series.UserID {
 			user, err = s.User(ctx, series.UserID)
+			if err == nil && user.Epoch != series.Epoch {
+				err = ErrUserGone // a series that its end has not reached yet
+			}
 			if errors.Is(err, ErrUserGone) {
 				return Recalled{}, errors.Join(store.ErrNotFound, s.store.EndSeries(ctx, series.ID))
 			} else if err != nil {

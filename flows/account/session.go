@@ -37,16 +37,18 @@ const (
 // SessionStart is a login that is complete.
 type SessionStart struct {
 	UserID   string
+	Epoch    int64 // of the user when she proved who she is
 	ClientID string
 	Method   string
-	Fresh    bool         // the user has just given a password or code
+	Fresh    bool         // she did so by password or code
+	ProvenAt time.Time    // when, if Fresh; default now
 	Replace  store.Digest // the handle of the browser's old session; zero for none
 	Agent    string
 }
 
 // StartSession starts a session with new handles, and ends the one that it
 // replaces in the same step. [ErrUserGone] when the user has been blocked or
-// deleted meanwhile.
+// deleted meanwhile, or has ended all that she had: the epoch is another one.
 func (s *Service) StartSession(ctx context.Context, st SessionStart) (Handles, store.Session, error) {
 	h := Handles{Session: newHandle(), Check: newHandle()}
 	at := now()
@@ -58,7 +60,9 @@ func (s *Service) StartSession(ctx context.Context, st SessionStart) (Handles, s
 		ExpiresAt: at.Add(s.life.SessionMax),
 	}
 	if st.Fresh {
-		sess.FreshAt = at
+		if sess.FreshAt = st.ProvenAt.UTC().Truncate(time.Millisecond); st.ProvenAt.IsZero() {
+			sess.FreshAt = at
+		}
 	}
 	var err error
 	if st.Replace.IsZero() {
@@ -69,14 +73,23 @@ func (s *Service) StartSession(ctx context.Context, st SessionStart) (Handles, s
 	if err != nil {
 		return Handles{}, store.Session{}, fmt.Errorf("start session: %w", err)
 	}
-	// Looked up after the session is stored: whoever blocks the user from here
-	// on finds the session to end.
-	if _, err := s.User(ctx, st.UserID); err != nil {
+	if err := s.still(ctx, st.UserID, st.Epoch); err != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		return Handles{}, store.Session{}, errors.Join(err, s.store.EndSession(ctx, sess.Handle))
 	}
 	return h, sess, nil
+}
+
+// still returns [ErrUserGone] unless the user is in that epoch and not blocked.
+// It is asked after a session or series is stored: whoever ends everything from
+// here on finds that record to end, and who did so before is noticed here.
+func (s *Service) still(ctx context.Context, userID string, epoch int64) error {
+	u, err := s.User(ctx, userID)
+	if err == nil && u.Epoch != epoch {
+		return ErrUserGone
+	}
+	return err
 }
 
 // Session returns the live session of a cookie, or [store.ErrNotFound]. It is

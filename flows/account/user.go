@@ -53,12 +53,11 @@ func CleanName(name string) (string, error) {
 	return name, nil
 }
 
-// CreateUser makes the account. When the credential has got an account
-// meanwhile (two tabs, two first posts), that account is returned as
-// [Service.VerifyCode] would have: the caller has proven to own it. The
-// credential ([ErrCredentialPremium]), the names ([ErrNameLong]) and the
+// CreateUser makes the account. When the credential has got an account since it
+// was proven (by two tabs, or by whom it was given to meanwhile), the error is
+// [ErrTaken]: that account is its owner's, and an older proof opens it to nobody.
+// The credential ([ErrCredentialPremium]), the names ([ErrNameLong]) and the
 // password ([Service.CheckNewPassword]) are checked before anything is done.
-// [ErrWrong] when that account is blocked.
 func (s *Service) CreateUser(ctx context.Context, n NewUser) (store.User, error) {
 	u, err := s.newUser(ctx, n)
 	if err != nil {
@@ -76,18 +75,13 @@ func (s *Service) CreateUser(ctx context.Context, n NewUser) (store.User, error)
 			return store.User{}, fmt.Errorf("create user: %w", err)
 		}
 		there, _, err := s.find(ctx, n.Credential)
-		if err != nil {
+		switch {
+		case err != nil:
 			return store.User{}, err
+		case there.ID != "":
+			return store.User{}, ErrTaken
 		}
-		// Without one it was the ID or the Number that was taken, or the account
-		// is gone again.
-		p, err := s.claim(ctx, there, n.Credential)
-		if err != nil {
-			return store.User{}, err
-		}
-		if p.Exists {
-			return p.User, nil
-		}
+		// It was the ID or the Number that was taken, or the account is gone again.
 	}
 	return store.User{}, fmt.Errorf("create user: %w again and again", store.ErrConflict)
 }
@@ -179,6 +173,7 @@ func (s *Service) Owns(u store.User, c Credential) bool {
 // PasswordChange is a new password.
 type PasswordChange struct {
 	Password    string
+	Epoch       int64        // of the user when she proved who she is
 	KeepSession store.Digest // the session that goes on: the user's own; zero for none
 	KeepAll     bool         // the user chose to stay logged in elsewhere
 	Client      store.Client
@@ -188,10 +183,12 @@ type PasswordChange struct {
 
 // SetPassword stores the password, ends the user's other sessions (unless
 // KeepAll), all remember-me series, all grants and open codes, and tells the
-// user's other verified credentials. The new password is stored first: an error
-// after that is an outage, and the call can be repeated. Errors of
-// [Service.CheckNewPassword] and [ErrBusy] come before anything is done;
-// [ErrUserGone] when the user has been blocked or deleted meanwhile.
+// user's other verified credentials. The user that it returns is in the next
+// epoch. The new password is stored first: an error after that is an outage, and
+// the call can be repeated in the epoch of the user that came with the error.
+// Errors of [Service.CheckNewPassword] and [ErrBusy] come before anything is
+// done; [ErrUserGone] when the user has been blocked or deleted meanwhile, or is
+// in another epoch than the proof.
 func (s *Service) SetPassword(ctx context.Context, u store.User, c PasswordChange) (store.User, error) {
 	if err := s.CheckNewPassword(c.Password, avoided(u, c.Client)...); err != nil {
 		return store.User{}, err
@@ -204,18 +201,22 @@ func (s *Service) SetPassword(ctx context.Context, u store.User, c PasswordChang
 	if err != nil {
 		return store.User{}, err
 	}
+	changed := false
 	u, err = s.change(ctx, u, func(u *store.User) bool {
-		u.PasswordHash, u.PasswordSetAt = h, now()
-		return !u.Blocked
+		if changed = !u.Blocked && u.Epoch == c.Epoch; changed {
+			u.PasswordHash, u.PasswordSetAt = h, now()
+			u.Epoch++
+		}
+		return changed
 	})
 	if err != nil {
 		return store.User{}, err
 	}
-	if u.Blocked {
+	if !changed {
 		return store.User{}, ErrUserGone
 	}
 	if err := s.endAll(ctx, u, c.KeepSession, c.KeepAll); err != nil {
-		return store.User{}, err
+		return u, err
 	}
 	s.notify(ctx, Notice{Kind: NoticePasswordChanged, UserID: u.ID, ClientID: c.Client.ID})
 	s.tellOthers(ctx, u, c)
@@ -289,6 +290,9 @@ func (s *Service) block(ctx context.Context, userID string, blocked bool) (store
 	return s.change(ctx, u, func(u *store.User) bool {
 		was := u.Blocked
 		u.Blocked = blocked
+		if blocked && !was {
+			u.Epoch++
+		}
 		return was != blocked
 	})
 }

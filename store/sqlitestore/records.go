@@ -53,11 +53,11 @@ var clientKind = newKind("connectid_clients", `id partner_id disabled name descr
 		}
 	})
 
-var userKind = newKind("connectid_users", `id number version blocked password_hash password_set_at
+var userKind = newKind("connectid_users", `id number version epoch blocked password_hash password_set_at
 	first_name last_name language terms_at customer_number created_at updated_at`,
 	func(u *store.User) []any {
 		return []any{
-			&u.ID, &u.Number, &u.Version, &u.Blocked, &u.PasswordHash, (*stamp)(&u.PasswordSetAt),
+			&u.ID, &u.Number, &u.Version, &u.Epoch, &u.Blocked, &u.PasswordHash, (*stamp)(&u.PasswordSetAt),
 			&u.FirstName, &u.LastName, &u.Language, (*stamp)(&u.TermsAt), &u.CustomerNumber, (*stamp)(&u.CreatedAt), (*stamp)(&u.UpdatedAt),
 		}
 	})
@@ -71,12 +71,12 @@ var sessionKind = newKind("connectid_sessions", `handle check_hash user_id clien
 		}
 	})
 
-var seriesKind = newKind("connectid_series", `id version user_id client_id agent current_hash
+var seriesKind = newKind("connectid_series", `id version user_id epoch client_id agent current_hash
 	previous_hash older_hash older_until presented_at key_id fresh_at
 	created_at used_at idle_at expires_at`,
 	func(s *store.Series) []any {
 		return []any{
-			&s.ID, &s.Version, &s.UserID, &s.ClientID, &s.Agent, (*digest)(&s.Current),
+			&s.ID, &s.Version, &s.UserID, &s.Epoch, &s.ClientID, &s.Agent, (*digest)(&s.Current),
 			(*digest)(&s.Previous), (*digest)(&s.Older), (*stamp)(&s.OlderUntil), (*stamp)(&s.PresentedAt), &s.KeyID, (*stamp)(&s.FreshAt),
 			(*stamp)(&s.CreatedAt), (*stamp)(&s.UsedAt), (*stamp)(&s.IdleAt), (*stamp)(&s.ExpiresAt),
 		}

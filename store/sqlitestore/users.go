@@ -10,7 +10,7 @@ import (
 
 // selectUser reads a user with all credentials in one statement, so that no
 // update comes between them.
-const selectUser = `SELECT u.id, u.number, u.version, u.blocked, u.password_hash, u.password_set_at,
+const selectUser = `SELECT u.id, u.number, u.version, u.epoch, u.blocked, u.password_hash, u.password_set_at,
 	u.first_name, u.last_name, u.language, u.terms_at, u.customer_number, u.created_at, u.updated_at,
 	coalesce(c.kind, ''), coalesce(c.identity, ''), coalesce(c.spelling, ''), coalesce(c.verified_at, 0), coalesce(c.added_at, 0), c.user_id IS NOT NULL
 	FROM connectid_users u LEFT JOIN connectid_credentials c ON c.user_id = u.id `
@@ -80,10 +80,10 @@ func (s *Store) UpdateUser(ctx context.Context, u store.User) error {
 	u.Credentials = slices.Clone(u.Credentials)
 	_, err := write(ctx, s, func(t *txn) (struct{}, error) {
 		none := struct{}{}
-		n, err := t.exec(`UPDATE connectid_users SET version = version + 1, blocked = ?, password_hash = ?, password_set_at = ?,
+		n, err := t.exec(`UPDATE connectid_users SET version = version + 1, epoch = ?, blocked = ?, password_hash = ?, password_set_at = ?,
 			first_name = ?, last_name = ?, language = ?, terms_at = ?, customer_number = ?, updated_at = ?
 			WHERE id = ? AND version = ?`,
-			u.Blocked, u.PasswordHash, micro(u.PasswordSetAt), u.FirstName, u.LastName, u.Language, micro(u.TermsAt), u.CustomerNumber, micro(u.UpdatedAt),
+			u.Epoch, u.Blocked, u.PasswordHash, micro(u.PasswordSetAt), u.FirstName, u.LastName, u.Language, micro(u.TermsAt), u.CustomerNumber, micro(u.UpdatedAt),
 			u.ID, u.Version)
 		if err != nil {
 			return none, err

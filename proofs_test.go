@@ -1,0 +1,203 @@
+package connectid_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/connectid-kit/connectid"
+	"github.com/connectid-kit/connectid/store"
+	"github.com/connectid-kit/connectid/store/memstore"
+)
+
+// hooked does things in the midst of others.
+type hooked struct {
+	*memstore.Store
+	beforeSession func()
+	afterSessions func() // that all of a user were ended
+	runSizes      []int
+}
+
+func fire(f *func()) {
+	if g := *f; g != nil {
+		*f = nil
+		g()
+	}
+}
+
+func (h *hooked) CreateSession(ctx context.Context, s store.Session) error {
+	fire(&h.beforeSession)
+	return h.Store.CreateSession(ctx, s)
+}
+
+func (h *hooked) ReplaceSession(ctx context.Context, o store.Digest, s store.Session) error {
+	fire(&h.beforeSession)
+	return h.Store.ReplaceSession(ctx, o, s)
+}
+
+func (h *hooked) RevokeUserGrants(ctx context.Context, u string, t time.Time) (int, error) {
+	n, err := h.Store.RevokeUserGrants(ctx, u, t)
+	fire(&h.afterSessions)
+	return n, err
+}
+
+func (h *hooked) InsertRun(ctx context.Context, r store.Run) error {
+	h.runSizes = append(h.runSizes, len(r.Data))
+	return h.Store.InsertRun(ctx, r)
+}
+
+func (h *hooked) SwapRun(ctx context.Context, r store.Run) error {
+	h.runSizes = append(h.runSizes, len(r.Data))
+	return h.Store.SwapRun(ctx, r)
+}
+
+func newHooked(t *testing.T) (*site, *hooked) {
+	h := &hooked{Store: memstore.New()}
+	return newSite(t, func(c *connectid.Config) { c.Store = h }), h
+}
+
+const (
+	thiefsPassword = "the thief's own, 9"
+	nextPassword   = "the owner's next, 8"
+)
+
+// reset has the owner, in a browser of her own, set a new password by code.
+func (s *site) reset() {
+	s.t.Helper()
+	o := s.browser()
+	o.open("resetPassword", "credential", kari).submit("sendVerificationCodeEvent")
+	o.submit("verificationEvent", "code", s.code(kari)).wantState("newPasswordState")
+	o.submit("setPasswordEvent", "newPassword", nextPassword, "newPasswordAgain", nextPassword).wantAt(returnURL)
+}
+
+func (s *site) opens(password string) bool {
+	s.t.Helper()
+	b := s.browser()
+	b.open("login").submit("verifyCredentialsEvent", "credential", kari, "password", password)
+	return b.loggedIn()
+}
+
+// A login by the old password that is under way during a reset comes to nothing,
+// and leaves nothing behind.
+func TestOldPasswordRacesReset(t *testing.T) {
+	s, h := newHooked(t)
+	u := s.user(kari, password)
+	thief := s.browser()
+	thief.open("login")
+	h.beforeSession = s.reset
+	thief.submit("verifyCredentialsEvent", "credential", kari, "password", password, "rememberMe", "true")
+	thief.wantState("startLoginState")
+	if s.opens(password) {
+		t.Error("the old password still logs in")
+	}
+	if thief.loggedIn() || thief.rememberMe() != "" {
+		t.Error("a login by the old password outlives the reset")
+	}
+	sessions, series := 0, 0
+	for range h.UserSessions(t.Context(), u.ID) {
+		sessions++
+	}
+	for range h.UserSeries(t.Context(), u.ID) {
+		series++
+	}
+	if sessions != 1 || series != 0 {
+		t.Errorf("%d sessions and %d series; want the owner's session alone", sessions, series)
+	}
+}
+
+// A page that asks for a new password is worth no more than the proof that it
+// stands on.
+func TestParkedNewPassword(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		then func(s *site, u store.User, b *browser)
+		want string // the state in which the post ends
+	}{
+		{"after the owner's reset", func(s *site, _ store.User, _ *browser) { s.reset() }, "startCodeState"},
+		{"after a logout", func(s *site, u store.User, _ *browser) {
+			if _, err := s.store.EndUserSessions(context.Background(), u.ID, store.Digest{}); err != nil {
+				s.t.Error(err)
+			}
+		}, "startCodeState"},
+		{"when the login is not fresh any more", func(*site, store.User, *browser) { time.Sleep(6 * time.Minute) }, "startCodeState"},
+		{"as somebody else", func(s *site, _ store.User, b *browser) {
+			b.open("login", "credential", ola).submit("verifyCredentialsEvent", "password", password).wantAt(returnURL)
+		}, "startCodeState"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSite(t)
+			u := s.user(kari, password)
+			s.user(ola, password)
+			synctest.Test(t, func(t *testing.T) {
+				b := s.login(kari, password, false)
+				b.open("resetPassword").wantState("newPasswordState")
+				b.submit("setPasswordEvent", "newPassword", thiefsPassword, "newPasswordAgain", "x").wantState("newPasswordState")
+				p := b.form()
+				tt.then(s, u, b)
+				b.submitRun(p, "setPasswordEvent", "newPassword", thiefsPassword, "newPasswordAgain", thiefsPassword)
+				if b.state() != tt.want {
+					t.Errorf("the post ends at %q (%s); want %q", b.state(), b.url, tt.want)
+				}
+				if s.opens(thiefsPassword) {
+					t.Error("the password was changed")
+				}
+			})
+		})
+	}
+	t.Run("a code proves it for as long as the run lives", func(t *testing.T) {
+		s := newSite(t)
+		s.user(kari, password)
+		synctest.Test(t, func(t *testing.T) {
+			b := s.browser()
+			b.open("resetPassword", "credential", kari).submit("sendVerificationCodeEvent")
+			b.submit("verificationEvent", "code", s.code(kari)).wantState("newPasswordState")
+			time.Sleep(25 * time.Minute)
+			b.submit("setPasswordEvent", "newPassword", nextPassword, "newPasswordAgain", nextPassword).wantAt(returnURL)
+			// The proof is 25 minutes old, so the session is not fresh.
+			b.open("resetPassword").wantState("startCodeState")
+		})
+	})
+	t.Run("but not beyond the owner's reset", func(t *testing.T) {
+		s := newSite(t)
+		s.user(kari, password)
+		b := s.browser()
+		b.open("resetPassword", "credential", kari).submit("sendVerificationCodeEvent")
+		b.submit("verificationEvent", "code", s.code(kari)).wantState("newPasswordState")
+		s.reset()
+		b.submit("setPasswordEvent", "newPassword", thiefsPassword, "newPasswordAgain", thiefsPassword).wantState("startCodeState")
+		if s.opens(thiefsPassword) || b.loggedIn() {
+			t.Error("an old proof set a password")
+		}
+	})
+}
+
+// submitRun posts a kept page of a run, with the token that the browser has now.
+func (b *browser) submitRun(p page, event string, pairs ...string) *browser {
+	b.t.Helper()
+	other := *b
+	other.open("login", "credential", "nobody@example.com")
+	if other.state() != "" {
+		p.fields.Set("csrf_token", other.form().fields.Get("csrf_token"))
+	}
+	return b.submitPage(p, event, pairs...)
+}
+
+// An address that was proven before it had an account opens no account that was
+// made since.
+func TestParkedNewUser(t *testing.T) {
+	s := newSite(t)
+	thief := s.browser()
+	thief.open("createUser", "credential", kari).submit("sendVerificationCodeEvent")
+	thief.submit("verificationEvent", "code", s.code(kari)).wantState("newUserState")
+	s.user(kari, password)
+	thief.submit("setPasswordEvent", "newPassword", thiefsPassword, "acceptTerms", "true").wantState("startCodeState")
+	if thief.loggedIn() || s.opens(thiefsPassword) {
+		t.Error("an older proof opened the account")
+	}
+	// It is no dead end for an owner with two browsers.
+	thief.submit("sendVerificationCodeEvent").submit("verificationEvent", "code", s.code(kari)).wantAt(returnURL)
+	if !thief.loggedIn() {
+		t.Error("a fresh proof does not log in")
+	}
+}
