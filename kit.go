@@ -149,7 +149,7 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 	})
 	of("Name", err)
 	oauthConfig := oauth.Config{
-		Issuer: loginURL, Clients: clients, Grants: c.Store, Counters: c.Store,
+		Issuer: loginURL, Clients: clients, Grants: c.Store, Sessions: c.Store, Counters: c.Store,
 		Keys: ring, AddressKey: proxies.KeyOf, ExtensionGrants: c.ExtensionGrants,
 		AccessLifetime: c.AccessLifetime, RefreshLifetime: c.RefreshLifetime, GrantLifetime: c.GrantLifetime, Logger: c.Logger,
 	}

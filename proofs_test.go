@@ -2,6 +2,12 @@ package connectid_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,7 +21,7 @@ import (
 type hooked struct {
 	*memstore.Store
 	beforeSession func()
-	afterSessions func() // that all of a user were ended
+	beforeCode    func()
 	runSizes      []int
 }
 
@@ -36,10 +42,9 @@ func (h *hooked) ReplaceSession(ctx context.Context, o store.Digest, s store.Ses
 	return h.Store.ReplaceSession(ctx, o, s)
 }
 
-func (h *hooked) RevokeUserGrants(ctx context.Context, u string, t time.Time) (int, error) {
-	n, err := h.Store.RevokeUserGrants(ctx, u, t)
-	fire(&h.afterSessions)
-	return n, err
+func (h *hooked) PutCode(ctx context.Context, c store.AuthorizationCode) error {
+	fire(&h.beforeCode)
+	return h.Store.PutCode(ctx, c)
 }
 
 func (h *hooked) InsertRun(ctx context.Context, r store.Run) error {
@@ -181,6 +186,68 @@ func (b *browser) submitRun(p page, event string, pairs ...string) *browser {
 		p.fields.Set("csrf_token", other.form().fields.Get("csrf_token"))
 	}
 	return b.submitPage(p, event, pairs...)
+}
+
+// askCode is the authorization request of a public client, with its verifier.
+func askCode() (address, verifier string) {
+	verifier = strings.Repeat("v", 43)
+	sum := sha256.Sum256([]byte(verifier))
+	return loginURL + "/oauth/authorize?" + url.Values{
+		"client_id": {clientID}, "redirect_uri": {"https://paper.example/callback"}, "response_type": {"code"},
+		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
+	}.Encode(), verifier
+}
+
+// exchange gives the status of the token request for a code.
+func (s *site) exchange(code, verifier string) int {
+	form := url.Values{
+		"grant_type": {"authorization_code"}, "client_id": {clientID}, "code": {code}, "code_verifier": {verifier},
+		"redirect_uri": {"https://paper.example/callback"},
+	}
+	r := httptest.NewRequest(http.MethodPost, loginURL+"/oauth/token", strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := httptest.NewRecorder()
+	s.kit.ServeHTTP(w, r)
+	return w.Code
+}
+
+// A code that is issued while everything ends, or was issued before a logout, is
+// exchanged for nothing.
+func TestCodesEndWithTheSession(t *testing.T) {
+	ask, verifier := askCode()
+	for name, end := range map[string]func(s *site, h *hooked, b *browser) (code string){
+		"live": func(_ *site, _ *hooked, b *browser) string { return b.get(ask).url.Query().Get("code") },
+		"logout": func(_ *site, _ *hooked, b *browser) string {
+			code := b.get(ask).url.Query().Get("code")
+			b.open("logout")
+			return code
+		},
+		"reset": func(s *site, _ *hooked, b *browser) string {
+			code := b.get(ask).url.Query().Get("code")
+			s.reset()
+			return code
+		},
+		"in the midst of a reset": func(s *site, h *hooked, b *browser) (code string) {
+			h.beforeCode = s.reset // asked for by a session that is live when it is read
+			return b.get(ask).url.Query().Get("code")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, h := newHooked(t)
+			s.user(kari, password)
+			b := s.login(kari, password, false)
+			code, want := end(s, h, b), http.StatusBadRequest
+			if name == "live" {
+				want = http.StatusOK
+			}
+			if code == "" {
+				t.Fatal("no code")
+			}
+			if got := s.exchange(code, verifier); got != want {
+				t.Errorf("status %d, want %d", got, want)
+			}
+		})
+	}
 }
 
 // An address that was proven before it had an account opens no account that was

@@ -120,7 +120,7 @@ func benchCode(ctx context.Context, b *testing.B, st store.Grants, challenge str
 	now := time.Now()
 	err := st.PutCode(ctx, store.AuthorizationCode{
 		Hash: store.DigestOf(code), ClientID: "web", GrantID: "grant-of-22-charac-" + strconv.Itoa(n), UserID: "user-1", Scope: "read",
-		RedirectURI: appURI, Challenge: challenge, AuthenticatedAt: now, CreatedAt: now, ExpiresAt: now.Add(time.Minute),
+		Session: store.DigestOf("session"), RedirectURI: appURI, Challenge: challenge, AuthenticatedAt: now, CreatedAt: now, ExpiresAt: now.Add(time.Minute),
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -130,6 +130,7 @@ func benchCode(ctx context.Context, b *testing.B, st store.Grants, challenge str
 
 func BenchmarkExchangeCode(b *testing.B) {
 	w := newWorld(b)
+	w.putSession("session", "user-1")
 	c := newBenchClient(w.token)
 	ctx, challenge, n := b.Context(), challengeOf(verifier), 0
 	rest := "&grant_type=authorization_code&code_verifier=" + verifier + "&redirect_uri=https%3A%2F%2Fapp.test%2Fcb"
@@ -141,7 +142,9 @@ func BenchmarkExchangeCode(b *testing.B) {
 }
 
 func BenchmarkExchangeCodeFloor(b *testing.B) {
-	st := newWorld(b).store.(*memstore.Store)
+	w := newWorld(b)
+	w.putSession("session", "user-1")
+	st := w.store.(*memstore.Store)
 	ctx, challenge, n := b.Context(), challengeOf(verifier), 0
 	b.ReportAllocs()
 	for b.Loop() {
@@ -161,6 +164,9 @@ func BenchmarkExchangeCodeFloor(b *testing.B) {
 			Hash: store.DigestOf(a.Access), GrantID: taken.GrantID, ClientID: "web", UserID: taken.UserID, Scope: taken.Scope,
 			CreatedAt: now, ExpiresAt: now.Add(12 * time.Hour),
 		})
+		if session, err := st.Session(ctx, taken.Session); err != nil || session.UserID != taken.UserID {
+			b.Fatal(err)
+		}
 		if _, err2 := json.Marshal(a); err != nil || err2 != nil {
 			b.Fatal(err, err2)
 		}

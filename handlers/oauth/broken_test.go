@@ -67,6 +67,13 @@ func (b *broken) PutCode(ctx context.Context, c store.AuthorizationCode) error {
 	return cmpErr(b.fails(ctx, "PutCode"), func() error { return b.Store.PutCode(ctx, c) })
 }
 
+func (b *broken) Session(ctx context.Context, handle store.Digest) (store.Session, error) {
+	if err := b.fails(ctx, "Session"); err != nil {
+		return store.Session{}, err
+	}
+	return b.Store.Session(ctx, handle)
+}
+
 func (b *broken) CreateGrant(ctx context.Context, g store.Grant, t store.AccessToken) error {
 	return cmpErr(b.fails(ctx, "CreateGrant"), func() error { return b.Store.CreateGrant(ctx, g, t) })
 }
@@ -132,6 +139,7 @@ func TestStoreOutage(t *testing.T) {
 	for _, tt := range []step{
 		{"Client", "token", func(w *world, _, _ reply, code, _ string) *http.Request { return basic("web", webSecret, redeem(code)) }},
 		{"TakeCode", "token", func(w *world, _, _ reply, code, _ string) *http.Request { return basic("web", webSecret, redeem(code)) }},
+		{"Session", "token", func(w *world, _, _ reply, code, _ string) *http.Request { return basic("web", webSecret, redeem(code)) }},
 		{"CreateGrant", "token", func(w *world, _, _ reply, code, _ string) *http.Request { return basic("web", webSecret, redeem(code)) }},
 		{"RevokeGrant", "token", func(w *world, _, _ reply, _, used string) *http.Request { return basic("web", webSecret, redeem(used)) }},
 		{"Grant", "token", func(w *world, a, _ reply, _, _ string) *http.Request {

@@ -104,7 +104,7 @@ func ExampleExtensionGrant() {
 	st.PutClient(ctx, store.Client{ID: "news", Secrets: []string{hash}, GrantTypes: []string{voucher.Type}, AccessLifetime: time.Hour})
 	ring, _ := keys.New([][]byte{[]byte("a key of at least 32 random bytes")})
 	server, err := oauth.New(oauth.Config{
-		Clients: st, Grants: st, Counters: st, Keys: ring, Issuer: "https://login.example/user",
+		Clients: st, Grants: st, Sessions: st, Counters: st, Keys: ring, Issuer: "https://login.example/user",
 		AddressKey:      func(r *http.Request) string { return r.RemoteAddr },
 		ExtensionGrants: []oauth.ExtensionGrant{voucher},
 	})

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -97,6 +98,7 @@ func ring(tb testing.TB, seed byte) *keys.Ring {
 type everything interface {
 	store.Clients
 	store.Grants
+	store.Sessions
 	store.Counters
 }
 
@@ -124,7 +126,7 @@ func newWorldOn(tb testing.TB, st everything, change ...func(*oauth.Config)) *wo
 	}
 	w := &world{tb: tb, store: st, log: &lockedBuffer{}}
 	config := oauth.Config{
-		Clients: st, Grants: st, Counters: st, Keys: ring(tb, 1), Issuer: issuer,
+		Clients: st, Grants: st, Sessions: st, Counters: st, Keys: ring(tb, 1), Issuer: issuer,
 		AddressKey: func(r *http.Request) string { return r.RemoteAddr },
 		Logger:     slog.New(slog.NewTextHandler(w.log, nil)),
 	}
@@ -242,6 +244,7 @@ func (w *world) refused(r *http.Request, status int, code string) reply {
 func (w *world) putCode(clientID string, change ...func(*store.AuthorizationCode)) string {
 	w.tb.Helper()
 	w.calls++
+	w.putSession("session", "user-1")
 	code := "code-" + clientID + "-" + strconv.Itoa(w.calls)
 	c := store.AuthorizationCode{
 		Hash: store.DigestOf(code), ClientID: clientID, GrantID: grantID(w.calls), UserID: "user-1",
@@ -255,6 +258,18 @@ func (w *world) putCode(clientID string, change ...func(*store.AuthorizationCode
 		w.tb.Fatal(err)
 	}
 	return code
+}
+
+// putSession stores a session, if there is none yet.
+func (w *world) putSession(handle, userID string) {
+	w.tb.Helper()
+	at := time.Now()
+	err := w.store.CreateSession(w.tb.Context(), store.Session{
+		Handle: store.DigestOf(handle), UserID: userID, CreatedAt: at, UsedAt: at, IdleAt: at.Add(time.Hour), ExpiresAt: at.Add(time.Hour),
+	})
+	if err != nil && !errors.Is(err, store.ErrConflict) {
+		w.tb.Fatal(err)
+	}
 }
 
 // grantID returns an id of the form that the server gives.

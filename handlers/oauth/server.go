@@ -27,6 +27,7 @@ import (
 type Config struct {
 	Clients  store.Clients  // required
 	Grants   store.Grants   // required
+	Sessions store.Sessions // required; a code is worth no more than its session
 	Counters store.Counters // required; counts wrong client secrets
 	Keys     *keys.Ring     // required; derives successors of refresh tokens
 	// GUI shows the login pages. Required for Authorize and OAuthLogin; without
@@ -70,6 +71,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	missing("Clients", c.Clients == nil)
 	missing("Grants", c.Grants == nil)
+	missing("Sessions", c.Sessions == nil)
 	missing("Counters", c.Counters == nil)
 	missing("Keys", c.Keys == nil)
 	missing("AddressKey", c.AddressKey == nil)

@@ -105,13 +105,30 @@ func (s *Server) exchangeCode(ctx context.Context, c *caller, p params) (answer,
 	case taken.Challenge != "" && !proves(verifier, taken.Challenge):
 		return answer{}, fault(InvalidGrant, "code_verifier does not match")
 	}
-	return s.startGrant(ctx, &c.Client, store.Grant{
+	a, err := s.startGrant(ctx, &c.Client, store.Grant{
 		ID:              taken.GrantID,
 		ClientID:        c.ID,
 		UserID:          taken.UserID,
 		Scope:           taken.Scope,
 		AuthenticatedAt: taken.AuthenticatedAt,
 	}, slices.Contains(c.GrantTypes, grantRefresh))
+	if err != nil {
+		return answer{}, err
+	}
+	// Asked when the grant is stored: who ends the user's sessions, and then her
+	// grants, either has ended the session by now or will find the grant.
+	session, err := s.config.Sessions.Session(ctx, taken.Session)
+	switch {
+	case errors.Is(err, store.ErrNotFound),
+		err == nil && (session.UserID != taken.UserID || !now.Before(session.IdleAt) || !now.Before(session.ExpiresAt)):
+		if err := s.revoke(ctx, taken.GrantID, now); err != nil {
+			return answer{}, err
+		}
+		return answer{}, fault(InvalidGrant, "the session of the code has ended")
+	case err != nil:
+		return answer{}, fmt.Errorf("find session: %w", err)
+	}
+	return a, nil
 }
 
 // validVerifier checks the form of RFC 7636, section 4.1.

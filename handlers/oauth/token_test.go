@@ -1,7 +1,9 @@
 package oauth_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -135,6 +137,64 @@ func TestCodeReplay(t *testing.T) {
 		t.Error("the access token outlives the replay")
 	}
 	w.refused(basic("web", webSecret, refreshWith(a.Refresh)), 400, oauth.InvalidGrant)
+}
+
+// endedMeanwhile is a store in which somebody ends the user's sessions, and then
+// her grants, while a code is exchanged.
+type endedMeanwhile struct {
+	*memstore.Store
+	before, after bool // the grant is stored
+}
+
+func (s *endedMeanwhile) CreateGrant(ctx context.Context, g store.Grant, t store.AccessToken) error {
+	if s.before { // it has revoked all grants that there were
+		if _, err := s.EndUserSessions(ctx, g.UserID, store.Digest{}); err != nil {
+			return err
+		}
+	}
+	err := s.Store.CreateGrant(ctx, g, t)
+	if err == nil && s.after {
+		_, err1 := s.EndUserSessions(ctx, g.UserID, store.Digest{})
+		_, err2 := s.RevokeUserGrants(ctx, g.UserID, time.Now().Add(time.Hour))
+		err = errors.Join(err1, err2)
+	}
+	return err
+}
+
+// A code is worth no more than the session in which it was issued: after its end
+// there are no tokens, whenever it comes.
+func TestCodeOfEndedSession(t *testing.T) {
+	t.Parallel()
+	ofSession := func(handle string) func(*store.AuthorizationCode) {
+		return func(c *store.AuthorizationCode) { c.Session = store.DigestOf(handle) }
+	}
+	for name, prepare := range map[string]func(w *world, st *endedMeanwhile) string{
+		"logged out": func(w *world, st *endedMeanwhile) string {
+			code := w.putCode("web")
+			if err := st.EndSession(t.Context(), store.DigestOf("session")); err != nil {
+				t.Error(err)
+			}
+			return code
+		},
+		"of no session":         func(w *world, _ *endedMeanwhile) string { return w.putCode("web", ofSession("")) },
+		"of an unknown session": func(w *world, _ *endedMeanwhile) string { return w.putCode("web", ofSession("unknown")) },
+		"of another user's": func(w *world, _ *endedMeanwhile) string {
+			w.putSession("other", "user-2")
+			return w.putCode("web", ofSession("other"))
+		},
+		"ended before the grant": func(w *world, st *endedMeanwhile) string { st.before = true; return w.putCode("web") },
+		"ended after the grant":  func(w *world, st *endedMeanwhile) string { st.after = true; return w.putCode("web") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			st := &endedMeanwhile{Store: memstore.New()}
+			w := newWorldOn(t, st)
+			w.refused(basic("web", webSecret, redeem(prepare(w, st))), 400, oauth.InvalidGrant)
+			for g := range st.UserGrants(t.Context(), "user-1") {
+				t.Errorf("grant %s is live", g.ID)
+			}
+		})
+	}
 }
 
 // A code that was redeemed with a wrong proof is spent.
@@ -318,7 +378,7 @@ func TestConfigFaults(t *testing.T) {
 		Issuer: "https://a.test/user/", AccessLifetime: time.Millisecond,
 		ExtensionGrants: []oauth.ExtensionGrant{{Type: "echo"}, {Type: "urn:x"}},
 	})
-	for _, want := range []string{"Clients", "Grants", "Counters", "Keys", "AddressKey", "Issuer", "AccessLifetime", `"echo"`, `"urn:x"`} {
+	for _, want := range []string{"Clients", "Grants", "Sessions", "Counters", "Keys", "AddressKey", "Issuer", "AccessLifetime", `"echo"`, `"urn:x"`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("New: %v, want a word about %s", err, want)
 		}
