@@ -266,7 +266,8 @@ func startSession(ctx context.Context, r *Run) (Event, error) {
 		return "", err
 	}
 	r.Browser.Session, r.Effects.Session = session, handles
-	if r.Effects.Device, err = r.Accounts.DeviceCookie(r.Browser.Origin.Device, r.Data.UserID); err != nil {
+	user := store.User{ID: r.Data.UserID, Epoch: r.Data.Epoch}
+	if r.Effects.Device, err = r.Accounts.DeviceCookie(ctx, r.Browser.Origin.Device, user); err != nil {
 		return "", err
 	}
 	if r.Data.NoRemember {

@@ -1,13 +1,19 @@
 package account
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"strconv"
+
+	"github.com/connectid-kit/connectid/store"
 )
 
 // A device cookie holds a random id of the browser and, for each user who
-// logged in there, a MAC that only the kit can make and that names nobody.
+// logged in there, a MAC that only the kit can make and that names nobody. The
+// MAC is of the user's epoch too: a new password forgets all browsers.
 const (
 	deviceName  = "device"
 	deviceID    = 12 // bytes of the id
@@ -19,19 +25,29 @@ const (
 // DeviceCookie returns the value by which the browser is known to the user's
 // account from now on, to be set after every complete login. old is the
 // browser's present value or "". The value is signed, names nobody, and knows
-// the last 5 users of the browser.
-func (s *Service) DeviceCookie(old, userID string) (string, error) {
+// the last 5 users of the browser. It is "" when too many browsers have become
+// known to the account lately ([Limits]): the browser keeps what it has.
+func (s *Service) DeviceCookie(ctx context.Context, old string, u store.User) (string, error) {
+	if s.deviceOf(old, u) == "" {
+		_, err := s.spend(ctx, charge{limit: LimitDevices, budget: s.limits.DevicesPerAccount, key: s.counter(LimitDevices, u.ID, epochOf(u))})
+		if l, ok := errors.AsType[*LimitedError](err); ok {
+			s.notify(ctx, Notice{Kind: NoticeLimited, UserID: u.ID, Limit: l.Limit})
+			return "", nil
+		} else if err != nil {
+			return "", fmt.Errorf("device cookie: %w", err)
+		}
+	}
 	b, ok := s.openDevice(old)
 	if !ok {
 		b = make([]byte, deviceID)
 		rand.Read(b)
 	}
 	id := b[:deviceID]
-	mark := s.deviceMark(s.keys.ID(), id, userID)
+	mark := s.deviceMark(s.keys.ID(), id, u)
 	out := append([]byte(nil), id...)
 	out = append(out, mark...)
 	for rest := b[deviceID:]; len(rest) > 0 && len(out) < deviceID+deviceUsers*deviceMark; rest = rest[deviceMark:] {
-		if !s.marks(rest[:deviceMark], id, userID) {
+		if !s.marks(rest[:deviceMark], id, u) {
 			out = append(out, rest[:deviceMark]...)
 		}
 	}
@@ -44,11 +60,11 @@ func (s *Service) DeviceCookie(old, userID string) (string, error) {
 
 // Known reports whether the browser with that device cookie is known to the
 // user's account.
-func (s *Service) Known(device, userID string) bool { return s.deviceOf(device, userID) != "" }
+func (s *Service) Known(device string, u store.User) bool { return s.deviceOf(device, u) != "" }
 
 // deviceOf returns the id of the browser if it is known to the user, else "".
-func (s *Service) deviceOf(device, userID string) string {
-	if userID == "" {
+func (s *Service) deviceOf(device string, u store.User) string {
+	if u.ID == "" {
 		return ""
 	}
 	b, ok := s.openDevice(device)
@@ -56,7 +72,7 @@ func (s *Service) deviceOf(device, userID string) string {
 		return ""
 	}
 	for rest := b[deviceID:]; len(rest) > 0; rest = rest[deviceMark:] {
-		if s.marks(rest[:deviceMark], b[:deviceID], userID) {
+		if s.marks(rest[:deviceMark], b[:deviceID], u) {
 			return hex.EncodeToString(b[:deviceID])
 		}
 	}
@@ -74,15 +90,17 @@ func (s *Service) openDevice(v string) ([]byte, bool) {
 	return b, true
 }
 
-func (s *Service) deviceMark(keyID string, id []byte, userID string) []byte {
-	d, _ := s.keys.MACWith(keyID, "device", string(id), userID)
+func (s *Service) deviceMark(keyID string, id []byte, u store.User) []byte {
+	d, _ := s.keys.MACWith(keyID, "device", string(id), u.ID, epochOf(u))
 	return d[:deviceMark]
 }
 
+func epochOf(u store.User) string { return strconv.FormatInt(u.Epoch, 10) }
+
 // marks reports whether the mark is the user's, under any key of the ring.
-func (s *Service) marks(mark, id []byte, userID string) bool {
+func (s *Service) marks(mark, id []byte, u store.User) bool {
 	for _, k := range s.keys.IDs() {
-		if string(s.deviceMark(k, id, userID)) == string(mark) { // the whole is signed: no secret is compared
+		if string(s.deviceMark(k, id, u)) == string(mark) { // the whole is signed: no secret is compared
 			return true
 		}
 	}

@@ -21,8 +21,14 @@ type Budget struct {
 // Budget means the default; there is no way to switch one off but a large N.
 //
 // A browser is known to an account by the device cookie of an earlier login. It
-// has budgets of its own, so that strangers can not use up the owner's; the
-// limits by address do not hold for it.
+// has budgets of its own, so that strangers can not use up the owner's; wrong
+// passwords there do not count against the address. All known browsers of an
+// account together have a budget too, few become known to it in a day, and a new
+// password forgets them: who has stolen into an account has no more guesses
+// afterwards than any stranger.
+//
+// A window is fixed: it starts with the first event. Over the end of one and the
+// beginning of the next, up to twice N events can stand close together.
 //
 // An account's budget is spent by all its credentials together. Who has used it
 // up at one credential is told at that one only: at another, further attempts
@@ -34,9 +40,12 @@ type Limits struct {
 	PasswordsPerAddress Budget // wrong ones, all accounts together; default 100 an hour
 	CodesPerAccount     Budget // wrong ones over all clients, purposes and resends; default 10 in 24 hours
 	CodesPerDevice      Budget // wrong ones at a known browser; default 10 in 24 hours
+	GuessesAtDevices    Budget // wrong passwords and codes at all known browsers of an account together; default 30 in 24 hours
+	DevicesPerAccount   Budget // browsers that become known to an account; further ones stay unknown; default 5 in 24 hours
 	SendsPerCredential  Budget // default 5 an hour
 	SendsPerDevice      Budget // at a known browser, in place of the credential's; default 5 an hour
-	SendsPerAddress     Budget // default 20 an hour
+	SendsAtDevices      Budget // at all known browsers of an account together; default 10 an hour
+	SendsPerAddress     Budget // known browsers too; default 20 an hour
 	SendsOverall        Budget // default 50000 an hour; per client see store.Client.SendsPerHour
 }
 
@@ -55,8 +64,11 @@ func (l Limits) withDefaults() (Limits, error) {
 		{"PasswordsPerAddress", &l.PasswordsPerAddress, Budget{100, time.Hour}},
 		{"CodesPerAccount", &l.CodesPerAccount, Budget{10, 24 * time.Hour}},
 		{"CodesPerDevice", &l.CodesPerDevice, Budget{10, 24 * time.Hour}},
+		{"GuessesAtDevices", &l.GuessesAtDevices, Budget{30, 24 * time.Hour}},
+		{"DevicesPerAccount", &l.DevicesPerAccount, Budget{5, 24 * time.Hour}},
 		{"SendsPerCredential", &l.SendsPerCredential, Budget{5, time.Hour}},
 		{"SendsPerDevice", &l.SendsPerDevice, Budget{5, time.Hour}},
+		{"SendsAtDevices", &l.SendsAtDevices, Budget{10, time.Hour}},
 		{"SendsPerAddress", &l.SendsPerAddress, Budget{20, time.Hour}},
 		{"SendsOverall", &l.SendsOverall, Budget{50000, time.Hour}},
 	} {
@@ -149,9 +161,10 @@ func (s *Service) counter(limit Limit, parts ...string) string {
 // credential. Unknown credentials have the same number of counters as known
 // ones: one that is told, one for the account.
 func (s *Service) guesses(cred Credential, user store.User, o Origin, account, device charge) []charge {
-	if id := s.deviceOf(o.Device, user.ID); id != "" {
+	if id := s.deviceOf(o.Device, user); id != "" {
 		device.key = s.counter(device.limit, id, user.ID)
-		return []charge{device}
+		return []charge{device, {limit: LimitGuessDevices, budget: s.limits.GuessesAtDevices,
+			key: s.counter(LimitGuessDevices, user.ID, epochOf(user))}}
 	}
 	whole := account
 	whole.hidden = true
@@ -176,16 +189,20 @@ func addressKey(a netip.Addr) string {
 // sends are the counters for a message to the credential.
 func (s *Service) sends(client store.Client, cred Credential, user store.User, o Origin) []charge {
 	perHour := cmp.Or(client.SendsPerHour, DefaultSendsPerHour)
+	address := charge{limit: LimitSendAddress, budget: s.limits.SendsPerAddress, key: s.counter(LimitSendAddress, addressKey(o.Address))}
 	common := []charge{
 		{limit: LimitSendClient, budget: Budget{perHour, time.Hour}, key: s.counter(LimitSendClient, client.ID)},
 		{limit: LimitSendOverall, budget: s.limits.SendsOverall, key: s.counter(LimitSendOverall)},
 	}
-	if id := s.deviceOf(o.Device, user.ID); id != "" {
-		return append([]charge{{limit: LimitSendDevice, budget: s.limits.SendsPerDevice,
-			key: s.counter(LimitSendDevice, id, string(cred.Kind), cred.Identity)}}, common...)
+	if id := s.deviceOf(o.Device, user); id != "" {
+		return append([]charge{
+			address,
+			{limit: LimitSendDevice, budget: s.limits.SendsPerDevice, key: s.counter(LimitSendDevice, id, string(cred.Kind), cred.Identity)},
+			{limit: LimitSendDevices, budget: s.limits.SendsAtDevices, key: s.counter(LimitSendDevices, user.ID, epochOf(user))},
+		}, common...)
 	}
 	return append([]charge{
-		{limit: LimitSendAddress, budget: s.limits.SendsPerAddress, key: s.counter(LimitSendAddress, addressKey(o.Address))},
+		address,
 		{limit: LimitSendCredential, budget: s.limits.SendsPerCredential,
 			key: s.counter(LimitSendCredential, string(cred.Kind), cred.Identity)},
 	}, common...)

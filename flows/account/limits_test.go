@@ -154,7 +154,7 @@ func (e *env) guess(t *testing.T, credential string, i int, device string) error
 // newDevice is the cookie of a browser in which the user has logged in before.
 func (e *env) newDevice(t testing.TB, userID string) string {
 	t.Helper()
-	v, err := e.DeviceCookie("", userID)
+	v, err := e.DeviceCookie(t.Context(), "", userOf(userID))
 	if err != nil {
 		t.Fatal(err)
 	}
