@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -267,4 +268,77 @@ func TestParkedNewUser(t *testing.T) {
 	if !thief.loggedIn() {
 		t.Error("a fresh proof does not log in")
 	}
+}
+
+// replay asks for a finished run with nothing but its address and the cookie
+// that binds it to its browser.
+func (s *site) replay(run, cookie string) *browser {
+	s.t.Helper()
+	b := s.browser()
+	b.jar.SetCookies(&url.URL{Scheme: "https", Host: "id.example", Path: "/"}, []*http.Cookie{
+		{Name: "__Host-connectid-browser", Value: cookie, Path: "/", Secure: true},
+	})
+	return b.get(run)
+}
+
+// A finished run gives its end again for as long as its session lives, which
+// then gives way to a new one.
+func TestFinishedRun(t *testing.T) {
+	for name, end := range map[string]func(s *site, b *browser){
+		"logout": func(_ *site, b *browser) { b.open("logout") },
+		"reset":  func(s *site, _ *browser) { s.reset() },
+		"reset that keeps other sessions": func(s *site, _ *browser) {
+			o := s.browser()
+			o.open("resetPassword", "credential", kari).submit("sendVerificationCodeEvent")
+			o.submit("verificationEvent", "code", s.code(kari)).wantState("newPasswordState")
+			o.submit("setPasswordEvent", "newPassword", nextPassword, "newPasswordAgain", nextPassword, "keepSessions", "true").wantAt(returnURL)
+		},
+	} {
+		t.Run("after "+name, func(t *testing.T) {
+			s := newSite(t)
+			s.user(kari, password)
+			b := s.browser()
+			b.open("login", "assumeNewUser", "true", "credential", kari).submit("sendVerificationCodeEvent")
+			run, cookie := b.url.String(), b.cookie("-browser")
+			b.submit("verificationEvent", "code", s.code(kari)).wantAt(returnURL)
+			end(s, b)
+			if s.replay(run, cookie).wantState("startCodeState").loggedIn() {
+				t.Error("the run's address logs in again")
+			}
+		})
+	}
+	t.Run("again and again", func(t *testing.T) {
+		s := newSite(t)
+		u := s.user(kari, password)
+		if _, err := s.store.EndUserSessions(t.Context(), u.ID, store.Digest{}); err != nil {
+			t.Fatal(err)
+		}
+		b := s.browser()
+		b.open("login", "assumeNewUser", "true", "credential", kari).submit("sendVerificationCodeEvent", "rememberMe", "true")
+		run, cookie := b.url.String(), b.cookie("-browser")
+		b.submit("verificationEvent", "code", s.code(kari)).wantAt(returnURL)
+		var wg sync.WaitGroup
+		for range 4 {
+			for range 8 {
+				wg.Go(func() {
+					c := s.replay(run, cookie)
+					if c.cookie("-device") != "" || c.rememberMe() != "" {
+						t.Error("a finished run gives more than a session")
+					}
+				})
+			}
+			wg.Wait()
+		}
+		last := s.replay(run, cookie).wantAt(returnURL)
+		if !last.loggedIn() {
+			t.Error("the end was not given again")
+		}
+		n := 0
+		for range s.store.UserSessions(t.Context(), u.ID) {
+			n++
+		}
+		if n != 1 {
+			t.Errorf("%d sessions; want 1", n)
+		}
+	})
 }

@@ -255,17 +255,25 @@ func credentialFault(r *Run, err error) {
 }
 
 // startSession logs the user in: a new session in place of the browser's old
-// one, and remember-me if its box was ticked.
+// one, and remember-me if its box was ticked. At a finished run it only puts a
+// session in place of the one that the run has started.
 func startSession(ctx context.Context, r *Run) (Event, error) {
+	old := r.Browser.Session.Handle
+	if r.again {
+		old = r.Data.Started
+	}
 	handles, session, err := r.Accounts.StartSession(ctx, account.SessionStart{
 		UserID: r.Data.UserID, Epoch: r.Data.Epoch, ClientID: r.Request.Client.ID,
 		Method: r.Data.Method, Fresh: true, ProvenAt: r.Data.ProvenAt,
-		Replace: r.Browser.Session.Handle, Agent: r.Browser.Origin.Agent,
+		Replace: old, Agent: r.Browser.Origin.Agent,
 	})
 	if err != nil {
 		return "", err
 	}
-	r.Browser.Session, r.Effects.Session = session, handles
+	r.Browser.Session, r.Effects.Session, r.Data.Started = session, handles, session.Handle
+	if r.again {
+		return Continue, nil
+	}
 	user := store.User{ID: r.Data.UserID, Epoch: r.Data.Epoch}
 	if r.Effects.Device, err = r.Accounts.DeviceCookie(ctx, r.Browser.Origin.Device, user); err != nil {
 		return "", err

@@ -336,7 +336,8 @@ func (n *Engine) save(ctx context.Context, r *Run, rec store.Run) error {
 	return nil
 }
 
-// endAgain runs the end of a finished run once more.
+// endAgain runs the end of a finished run once more. Of several who ask for it at
+// once one is the winner; the others get ErrOver.
 func (n *Engine) endAgain(ctx context.Context, r *Run, rec store.Run) error {
 	if time.Since(rec.FinishedAt) >= n.again {
 		return ErrOver
@@ -344,8 +345,30 @@ func (n *Engine) endAgain(ctx context.Context, r *Run, rec store.Run) error {
 	if r.flow.again == "" || r.state.kind != returning {
 		return nil
 	}
-	r.state = r.flow.nodes[r.flow.again].state
-	return r.compute(ctx)
+	switch s, err := n.accounts.SessionOf(ctx, r.Data.Started); {
+	case errors.Is(err, store.ErrNotFound): // she has logged out, or somebody has ended all
+		return ErrOver
+	case err != nil:
+		return err
+	case s.UserID != r.Data.UserID:
+		return ErrOver
+	}
+	r.state, r.again = r.flow.nodes[r.flow.again].state, true
+	if err := r.compute(ctx); err != nil {
+		return err
+	}
+	var err error
+	if rec.Data, err = json.Marshal(r.Data); err == nil {
+		err = n.runs.SwapRun(ctx, rec)
+	}
+	if err != nil { // nobody is told of a session that the run does not know
+		err = errors.Join(lost(err), n.accounts.EndSession(context.WithoutCancel(ctx), r.Data.Started))
+		if errors.Is(err, ErrLost) {
+			return ErrOver
+		}
+		return err
+	}
+	return nil
 }
 
 // post lets the visible state judge the event and runs on from there.

@@ -177,7 +177,9 @@ type place struct {
 
 // Again names the state from which a finished run is run once more when its own
 // browser asks within a minute, so that a user who clicked twice gets the same
-// end again. Without it the end alone is given again.
+// end again. It is for as long as the session lives that the run has started: a
+// new one takes its place, and there is never a second. Without Again the end
+// alone is given again.
 func Again(state string) Part { return again(state) }
 
 type again string

@@ -44,7 +44,7 @@ func checkFresh(ctx context.Context, r *Run) (Event, error) {
 	}
 	s := r.Browser.Session
 	r.prove(user, s.Method)
-	r.Data.ProvenAt, r.Data.BySession, r.Data.Sent = s.FreshAt, s.Handle.String(), cred
+	r.Data.ProvenAt, r.Data.BySession, r.Data.Sent = s.FreshAt, s.Handle, cred
 	return ProgrammaticLogin, nil
 }
 

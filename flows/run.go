@@ -52,7 +52,8 @@ type Data struct {
 	Epoch        int64              `json:"epoch,omitempty"`        // of her account when she proved it
 	Method       string             `json:"method,omitempty"`       // how she proved it
 	ProvenAt     time.Time          `json:"provenAt,omitzero"`      // when
-	BySession    string             `json:"bySession,omitempty"`    // the digest of the fresh session that is her proof; empty for a proof in this run
+	BySession    store.Digest       `json:"bySession,omitzero"`     // the fresh session that is her proof; zero for a proof in this run
+	Started      store.Digest       `json:"started,omitzero"`       // the session that the run has started at its end
 	Reset        bool               `json:"reset,omitempty"`        // she wants a new password
 	AlwaysReset  bool               `json:"alwaysReset,omitempty"`  // the flow is there for nothing else
 	Registration bool               `json:"registration,omitempty"` // she says that she is new
@@ -109,20 +110,21 @@ type Run struct {
 	state   *State
 	version int64 // of the stored record; zero while there is none
 	epoch   int64 // that the user's account has got by this post; zero for none
+	again   bool  // it has ended before: see [Again]
 	user    *store.User
 }
 
 // prove notes who the user has just proven to be.
 func (r *Run) prove(user store.User, method string) {
 	r.Data.UserID, r.Data.Epoch = user.ID, user.Epoch
-	r.Data.Method, r.Data.ProvenAt, r.Data.BySession = method, time.Now().UTC(), ""
+	r.Data.Method, r.Data.ProvenAt, r.Data.BySession = method, time.Now().UTC(), store.Digest{}
 }
 
 // forgetProof takes back what the user has proven, so that she has to do it once
 // more, and says so.
 func (r *Run) forgetProof() {
 	r.Data.Proven, r.Data.UserID, r.Data.Epoch, r.Data.Values = account.Credential{}, "", 0, nil
-	r.Data.Method, r.Data.ProvenAt, r.Data.BySession = "", time.Time{}, ""
+	r.Data.Method, r.Data.ProvenAt, r.Data.BySession = "", time.Time{}, store.Digest{}
 	r.Fault("", "fault.form.stale")
 }
 
@@ -132,8 +134,8 @@ func (r *Run) forgetProof() {
 // lives, is the same user's, and is fresh.
 func (r *Run) proofHolds() bool {
 	s := r.Browser.Session
-	return r.Data.BySession == "" && r.Data.UserID != "" ||
-		r.Browser.LoggedIn() && s.Handle.String() == r.Data.BySession && s.UserID == r.Data.UserID && r.Accounts.IsFresh(s)
+	return r.Data.BySession.IsZero() && r.Data.UserID != "" ||
+		r.Browser.LoggedIn() && s.Handle == r.Data.BySession && s.UserID == r.Data.UserID && r.Accounts.IsFresh(s)
 }
 
 // Client returns the client that sent the user.
