@@ -67,6 +67,8 @@ type Series struct {
 	Older       Digest    // of the predecessor's predecessor, valid until OlderUntil
 	OlderUntil  time.Time //
 	PresentedAt time.Time // when Current was first presented; zero for not yet
+	RotatedAt   time.Time // when Current was last handed out; zero for the first token
+	Lost        int       // how many tokens were given up as lost on their way
 	KeyID       string    // of the kit key that derives the successor
 	FreshAt     time.Time // when its user last logged in with it being set
 	CreatedAt   time.Time

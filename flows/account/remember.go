@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/connectid-kit/connectid/store"
@@ -81,8 +82,11 @@ type Recalled struct {
 // the same token at once get the same answer, and one successor is stored.
 //
 // The predecessor of the current token still passes until its successor has
-// been presented, plus 30 seconds (two tabs, an aborted navigation). Any older
-// token ends the series: [ErrTheft]. [store.ErrNotFound] for a cookie that is
+// been presented, plus 30 seconds (two tabs, an aborted navigation). Presented
+// later than 30 seconds after its successor was handed out, it gets another one:
+// that answer was lost, or somebody else has it. Any older token, and one that
+// counts as lost, ends the series: [ErrTheft]. So of two who hold the same cookie
+// the second is noticed, whichever of them follows the other. [store.ErrNotFound] for a cookie that is
 // damaged, another client's, ended or expired, or whose user is gone, blocked,
 // or in another epoch; the cookie can be removed then.
 func (s *Service) Recall(ctx context.Context, clientID, cookie string, o Origin) (Recalled, error) {
@@ -154,7 +158,8 @@ func (s *Service) series(ctx context.Context, clientID, cookie string) (store.Se
 //   - The current token is rotated, unless its predecessor's predecessor is
 //     still within its grace: three generations never pass at once.
 //   - The previous one is answered with the current one, until grace after that
-//     has been presented.
+//     has been presented. When that never was, grace after it was handed out for
+//     the last time, it is given up for another one.
 //   - The one before is answered with the current one too, within its grace.
 func (s *Service) present(series store.Series, token string, at time.Time) (store.Series, string, bool) {
 	digest, next := store.DigestOf(token), series
@@ -178,16 +183,28 @@ func (s *Service) present(series store.Series, token string, at time.Time) (stor
 			next.OlderUntil = time.Time{}
 		}
 		next.KeyID = s.keys.ID()
-		successor := s.derive(next.KeyID, series.ID, token)
-		next.Previous, next.Current, next.PresentedAt = digest, store.DigestOf(successor), time.Time{}
+		successor := s.derive(next.KeyID, series.ID, token, next.Lost)
+		next.Previous, next.Current, next.PresentedAt, next.RotatedAt = digest, store.DigestOf(successor), time.Time{}, at
 		used()
 		return next, successor, true
 	case same(digest, series.Previous):
 		if !series.PresentedAt.IsZero() && !at.Before(series.PresentedAt.Add(s.life.RememberGrace)) {
 			return series, "", false
 		}
+		answer := s.successor(series, token, series.Current)
+		switch since := at.Sub(series.RotatedAt); {
+		case !series.PresentedAt.IsZero(): // it has arrived
+		case since >= s.life.RememberGrace:
+			next.Lost++
+			next.KeyID = s.keys.ID()
+			answer = s.derive(next.KeyID, series.ID, token, next.Lost)
+			next.Current, next.RotatedAt = store.DigestOf(answer), at
+			next.Older, next.OlderUntil = store.Digest{}, time.Time{} // its grace was over before
+		case since >= s.life.RememberGrace/3: // handed out once more, which need not be written down each time
+			next.RotatedAt = at
+		}
 		used()
-		return next, s.successor(series, token, series.Current), true
+		return next, answer, true
 	case same(digest, series.Older) && at.Before(series.OlderUntil):
 		used()
 		previous := s.successor(series, token, series.Previous)
@@ -201,8 +218,10 @@ func same(a, b store.Digest) bool {
 	return !b.IsZero() && subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }
 
-func (s *Service) derive(keyID, series, token string) string {
-	d, ok := s.keys.MACWith(keyID, "remember", series, token)
+// derive returns the successor of a token. lost tells it from those that were
+// given up.
+func (s *Service) derive(keyID, series, token string, lost int) string {
+	d, ok := s.keys.MACWith(keyID, "remember", series, token, strconv.Itoa(lost))
 	if !ok {
 		return ""
 	}
@@ -210,11 +229,12 @@ func (s *Service) derive(keyID, series, token string) string {
 }
 
 // successor returns the token with the digest want, which was derived from the
-// given one with one of the ring's keys. When that key is gone the token cannot
+// given one with one of the ring's keys. (Nothing is given up while three
+// generations pass, so their successors have the same count.) When that key is gone the token cannot
 // be told any more, and the given one has to do until it ends.
 func (s *Service) successor(series store.Series, token string, want store.Digest) string {
 	for _, id := range s.keys.IDs() {
-		if t := s.derive(id, series.ID, token); same(store.DigestOf(t), want) {
+		if t := s.derive(id, series.ID, token, series.Lost); same(store.DigestOf(t), want) {
 			return t
 		}
 	}

@@ -129,9 +129,34 @@ func TestRotation(t *testing.T) {
 			}
 		}},
 		{"aborted navigation: the answer never arrives", func(t *testing.T, e *env, t0 string) {
-			t1 := e.mustRecall(t, t0)
+			seen := []string{e.mustRecall(t, t0)}
 			for range 10 {
 				time.Sleep(24 * time.Hour)
+				next := e.mustRecall(t, t0)
+				if slices.Contains(seen, next) {
+					t.Fatal("handed out a token that was given up")
+				}
+				seen = append(seen, next)
+			}
+			e.mustRecall(t, seen[10])
+		}},
+		{"a token that was given up is theft", func(t *testing.T, e *env, t0 string) {
+			lost := e.mustRecall(t, t0)
+			time.Sleep(30 * time.Second)
+			e.wantTheft(t, lost, e.mustRecall(t, t0))
+		}},
+		{"so is the predecessor when one took its place", func(t *testing.T, e *env, t0 string) {
+			e.mustRecall(t, t0)
+			time.Sleep(time.Hour)
+			t1 := e.mustRecall(t, t0)
+			e.mustRecall(t, t1)
+			time.Sleep(30 * time.Second)
+			e.wantTheft(t, t0, t1)
+		}},
+		{"given up 20 s after it was handed out, at the earliest", func(t *testing.T, e *env, t0 string) {
+			t1 := e.mustRecall(t, t0)
+			for range 50 {
+				time.Sleep(20*time.Second - time.Millisecond)
 				if got := e.mustRecall(t, t0); got != t1 {
 					t.Fatal("another successor")
 				}
@@ -318,6 +343,37 @@ func TestBrowserModel(t *testing.T) {
 	}
 }
 
+// TestTrailingThief: a copy that is used once after each visit of the owner, so
+// that it is never more than a generation behind, is found out at her next one.
+func TestTrailingThief(t *testing.T) {
+	for _, first := range []string{"owner", "thief"} {
+		synctest.Test(t, func(t *testing.T) {
+			e := setUp(t)
+			_, owner := e.remember(t)
+			thief := owner
+			if first == "thief" {
+				thief = e.mustRecall(t, thief)
+				time.Sleep(time.Hour)
+			}
+			visits := 0
+			for ; visits < 60; visits++ {
+				var err error
+				if owner, err = e.recall(t, owner); err != nil {
+					break
+				}
+				time.Sleep(6 * time.Hour)
+				if thief, err = e.recall(t, thief); err != nil {
+					break
+				}
+				time.Sleep(18 * time.Hour)
+			}
+			if visits > 1 || e.noticed(account.NoticeRememberTheft) != 1 {
+				t.Errorf("the %s first: %d visits and %d thefts", first, visits, e.noticed(account.NoticeRememberTheft))
+			}
+		})
+	}
+}
+
 // TestRecallRace: 64 callers who present one token at once get the same answer,
 // and one successor is stored; in every generation.
 func TestRecallRace(t *testing.T) {
@@ -357,8 +413,27 @@ func TestRecallRace(t *testing.T) {
 		if s.Version != 4 || s.Current != store.DigestOf(t2[16:]) || s.Previous != store.DigestOf(t1[16:]) || s.Older != store.DigestOf(t0[16:]) {
 			t.Fatalf("round %d: version %d", round, s.Version)
 		}
-		if err := e.Forget(t.Context(), clientA.ID, t2); err != nil {
+		// All of them again much later, when nobody has presented what they got.
+		_, t0 = e.remember(t)
+		t1 = race(round, t0)
+		if s, err = e.store.Series(t.Context(), t0[:16]); err != nil {
 			t.Fatal(err)
+		}
+		s.RotatedAt = s.RotatedAt.Add(-time.Hour)
+		if err := e.store.SwapSeries(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		next := race(round, t0)
+		if s, err = e.store.Series(t.Context(), t0[:16]); err != nil {
+			t.Fatal(err)
+		}
+		if next == t1 || s.Version != 4 || s.Lost != 1 || s.Current != store.DigestOf(next[16:]) || s.Previous != store.DigestOf(t0[16:]) {
+			t.Fatalf("round %d: given up %d times, version %d", round, s.Lost, s.Version)
+		}
+		for _, c := range []string{t0, t2} {
+			if err := e.Forget(t.Context(), clientA.ID, c); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	if n := e.noticed(account.NoticeRememberTheft); n != 0 {

@@ -118,5 +118,5 @@ func (s *Store) UserSeries(ctx context.Context, userID string) iter.Seq2[store.S
 }
 
 func utcSeries(r *store.Series) {
-	utc(&r.OlderUntil, &r.PresentedAt, &r.FreshAt, &r.CreatedAt, &r.UsedAt, &r.IdleAt, &r.ExpiresAt)
+	utc(&r.OlderUntil, &r.PresentedAt, &r.RotatedAt, &r.FreshAt, &r.CreatedAt, &r.UsedAt, &r.IdleAt, &r.ExpiresAt)
 }

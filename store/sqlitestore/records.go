@@ -72,12 +72,12 @@ var sessionKind = newKind("connectid_sessions", `handle check_hash user_id clien
 	})
 
 var seriesKind = newKind("connectid_series", `id version user_id epoch client_id agent current_hash
-	previous_hash older_hash older_until presented_at key_id fresh_at
+	previous_hash older_hash older_until presented_at rotated_at lost key_id fresh_at
 	created_at used_at idle_at expires_at`,
 	func(s *store.Series) []any {
 		return []any{
 			&s.ID, &s.Version, &s.UserID, &s.Epoch, &s.ClientID, &s.Agent, (*digest)(&s.Current),
-			(*digest)(&s.Previous), (*digest)(&s.Older), (*stamp)(&s.OlderUntil), (*stamp)(&s.PresentedAt), &s.KeyID, (*stamp)(&s.FreshAt),
+			(*digest)(&s.Previous), (*digest)(&s.Older), (*stamp)(&s.OlderUntil), (*stamp)(&s.PresentedAt), (*stamp)(&s.RotatedAt), &s.Lost, &s.KeyID, (*stamp)(&s.FreshAt),
 			(*stamp)(&s.CreatedAt), (*stamp)(&s.UsedAt), (*stamp)(&s.IdleAt), (*stamp)(&s.ExpiresAt),
 		}
 	})

@@ -105,6 +105,8 @@ CREATE TABLE connectid_series (
 	older_hash     BLOB,
 	older_until    INTEGER NOT NULL,
 	presented_at   INTEGER NOT NULL,
+	rotated_at     INTEGER NOT NULL,
+	lost           INTEGER NOT NULL,
 	key_id         TEXT NOT NULL,
 	fresh_at       INTEGER NOT NULL,
 	created_at     INTEGER NOT NULL,
