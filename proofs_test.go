@@ -24,6 +24,7 @@ type hooked struct {
 	beforeSession func()
 	beforeCode    func()
 	runSizes      []int
+	inserted      int // runs
 }
 
 func fire(f *func()) {
@@ -50,6 +51,7 @@ func (h *hooked) PutCode(ctx context.Context, c store.AuthorizationCode) error {
 
 func (h *hooked) InsertRun(ctx context.Context, r store.Run) error {
 	h.runSizes = append(h.runSizes, len(r.Data))
+	h.inserted++
 	return h.Store.InsertRun(ctx, r)
 }
 
@@ -151,6 +153,19 @@ func TestParkedNewPassword(t *testing.T) {
 			})
 		})
 	}
+	t.Run("also when nothing was posted before", func(t *testing.T) {
+		s := newSite(t)
+		u := s.user(kari, password)
+		b := s.login(kari, password, false)
+		b.open("resetPassword").wantState("newPasswordState")
+		if _, err := s.store.EndUserSessions(t.Context(), u.ID, store.Digest{}); err != nil {
+			t.Fatal(err)
+		}
+		b.submit("setPasswordEvent", "newPassword", thiefsPassword, "newPasswordAgain", thiefsPassword).wantState("startCodeState")
+		if strings.Contains(b.body, `role="alert"`) || s.opens(thiefsPassword) {
+			t.Error("the form of one page was taken for another's")
+		}
+	})
 	t.Run("a code proves it for as long as the run lives", func(t *testing.T) {
 		s := newSite(t)
 		s.user(kari, password)
@@ -340,5 +355,53 @@ func TestFinishedRun(t *testing.T) {
 		if n != 1 {
 			t.Errorf("%d sessions; want 1", n)
 		}
+	})
+}
+
+// What a post leaves in the store is bounded: each, and all of one address.
+func TestStoredRunsAreBounded(t *testing.T) {
+	t.Run("size", func(t *testing.T) {
+		long := strings.Repeat("x", 20000)
+		s, h := newHooked(t)
+		for _, page := range []string{"login", "createUser", "resetPassword"} {
+			b := s.browser()
+			b.open(page)
+			first := b.state()
+			event := map[string]string{"startLoginState": "verifyCredentialsEvent", "startCodeState": "sendVerificationCodeEvent"}[first]
+			b.submit(event, "credential", long, "password", "x").wantState(first)
+			if !strings.Contains(b.body, `role="alert"`) || b.form().fields.Get("credential") != "" {
+				t.Errorf("%s: no fault, or the field is filled in", page)
+			}
+		}
+		b := s.browser()
+		b.open("createUser", "credential", kari).submit("sendVerificationCodeEvent")
+		b.submit("verificationEvent", "code", s.code(kari)).wantState("newUserState")
+		b.submit("setPasswordEvent", "firstName", long, "acceptTerms", long).wantState("newUserState")
+		s.user(ola, password)
+		b = s.login(ola, password, false)
+		b.open("resetPassword").submit("setPasswordEvent", "newPassword", "x", "keepSessions", long).wantState("newPasswordState")
+		for _, n := range h.runSizes {
+			if n > 1500 {
+				t.Errorf("a run of %d bytes", n)
+			}
+		}
+	})
+	t.Run("number", func(t *testing.T) {
+		s, h := newHooked(t)
+		s.user(kari, password)
+		b := s.login(kari, password, false)
+		stranger := s.browser()
+		for range 310 {
+			stranger.open("login").submit("verifyCredentialsEvent", "credential", "x").wantState("startLoginState").wantStatus(200)
+		}
+		if !strings.Contains(stranger.body, `role="alert"`) {
+			t.Error("nothing says why")
+		}
+		stranger.submit("sendVerificationCodeEvent", "credential", kari).wantState("startLoginState") // the page shown in its place has a form
+		s.browser().open("createUser", "credential", kari, "credentialSubmit", "true").submit("continueEvent").wantState("startCodeState")
+		if h.inserted != 300 {
+			t.Errorf("%d runs are stored, want 300", h.inserted)
+		}
+		b.open("login").wantAt(returnURL) // who is logged in needs no run
 	})
 }

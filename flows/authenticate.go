@@ -127,15 +127,25 @@ func (r *Run) credential() (account.Credential, error) {
 	return account.ParseCredential(r.Data.Credential, r.Request.Client.Region)
 }
 
-// takeCredential reads what a page with a credential field sends.
-func takeCredential(r *Run) {
+// maxCredential is the longest credential that a run remembers, in bytes. No
+// address or number is longer.
+const maxCredential = 320
+
+// takeCredential reads what a page with a credential field sends. One that is too
+// long to be any is not kept.
+func takeCredential(r *Run) (ok bool) {
+	ok = true
 	if !r.Data.Locked {
 		r.Data.Credential = strings.TrimSpace(r.Form["credential"])
+		if ok = len(r.Data.Credential) <= maxCredential; !ok {
+			r.Data.Credential = ""
+		}
 	}
 	// The page on the way to a new password does not ask.
 	if r.state.name == "startLoginState" || !r.Data.Reset {
 		r.Data.NoRemember = r.Form["rememberMe"] == ""
 	}
+	return ok
 }
 
 func viewCredential(r *Run, v *View) {
@@ -148,16 +158,19 @@ func viewCredential(r *Run, v *View) {
 
 // submitLogin is startLoginState: credential and password on one page.
 func submitLogin(ctx context.Context, r *Run, e Event) (Event, error) {
-	takeCredential(r)
+	ok := takeCredential(r)
 	r.Data.Reset = r.Data.AlwaysReset || e == ForgotPassword
 	r.Data.Registration = e == StartRegistration
-	switch e {
-	case SendVerificationCode:
+	switch {
+	case e != SendVerificationCode && e != VerifyCredentials:
+		return e, nil
+	case !ok:
+		credentialFault(r, account.ErrCredentialInvalid)
+		return Stay, nil
+	case e == SendVerificationCode:
 		return sendCode(ctx, r)
-	case VerifyCredentials:
-		return verifyPassword(ctx, r)
 	}
-	return e, nil
+	return verifyPassword(ctx, r)
 }
 
 func verifyPassword(ctx context.Context, r *Run) (Event, error) {
@@ -190,11 +203,15 @@ func verifyPassword(ctx context.Context, r *Run) (Event, error) {
 
 // submitCredential is startCodeState: the credential alone.
 func submitCredential(ctx context.Context, r *Run, e Event) (Event, error) {
-	takeCredential(r)
-	if e == SendVerificationCode {
-		return sendCode(ctx, r)
+	ok := takeCredential(r)
+	switch {
+	case e != SendVerificationCode:
+		return e, nil
+	case !ok:
+		credentialFault(r, account.ErrCredentialInvalid)
+		return Stay, nil
 	}
-	return e, nil
+	return sendCode(ctx, r)
 }
 
 // submitGiven is autoSubmitState: the credential of the URL, submitted by the

@@ -158,12 +158,17 @@ func (n *Engine) Resume(ctx context.Context, f *Flow, t Ticket, req Request, b B
 
 // Post gives the event of a form to the run and runs it on until it waits for
 // the user or ends. Of posts that race for one run, one is taken; the others
-// get ErrLost. The run is stored with the first post.
+// get ErrLost. The run is stored with the first post, unless the visitor's address
+// has started too many: with an [account.LimitedError] comes the page to be shown
+// in place of one that is stored.
 func (n *Engine) Post(ctx context.Context, f *Flow, t Ticket, req Request, b Browser, e Event, form Form) (*Run, error) {
 	if err := n.checkTicket(t, b); err != nil {
 		return nil, err
 	}
 	r, rec, err := n.claim(ctx, f, t, req, b)
+	if limited(err) {
+		return r, err
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -265,9 +270,23 @@ func (n *Engine) claimFirst(ctx context.Context, f *Flow, t Ticket, req Request,
 		return r, store.Run{}, nil
 	}
 	// The page that was posted may be another than today's first one: the user
-	// logged out meanwhile, say. An entry needs nothing from before it.
-	if posted, ok := f.nodes[t.State]; ok && posted.state.entry {
+	// logged out meanwhile, say. An entry needs nothing from before it; of any
+	// other page the form is not what the first one asks for.
+	if t.State != r.state.name {
+		posted, ok := f.nodes[t.State]
+		if !ok || !posted.state.entry {
+			return nil, store.Run{}, ErrLost
+		}
 		r.state = posted.state
+	}
+	if err := n.accounts.CountRun(ctx, b.Origin); limited(err) {
+		if next, none := f.Next(r.state.name, Continue); none == nil { // a page that submits itself would do so for ever
+			r.state = f.nodes[next].state
+		}
+		r.Fault("", "fault.outage")
+		return r, store.Run{}, err
+	} else if err != nil {
+		return nil, store.Run{}, err
 	}
 	now := time.Now()
 	rec := store.Run{

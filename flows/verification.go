@@ -86,7 +86,7 @@ func submitNewUser(ctx context.Context, r *Run, e Event) (Event, error) {
 		FirstName: takeName(r, "firstName"), LastName: takeName(r, "lastName"),
 		Password: r.Form["newPassword"], TermsAccepted: r.Form["acceptTerms"] != "",
 	}
-	r.Data.Values = map[string]string{"firstName": n.FirstName, "lastName": n.LastName, "acceptTerms": r.Form["acceptTerms"]}
+	r.Data.Values = map[string]string{"firstName": n.FirstName, "lastName": n.LastName, "acceptTerms": ticked(r.Form["acceptTerms"])}
 	switch {
 	case e == Continue && r.passwordOptional():
 		n.Password = "" // skipped, whatever stands in the field
@@ -114,6 +114,14 @@ func submitNewUser(ctx context.Context, r *Run, e Event) (Event, error) {
 		return Continue, nil
 	}
 	return SetPassword, nil
+}
+
+// ticked returns what a run remembers of a box: not what was sent.
+func ticked(value string) string {
+	if value == "" {
+		return ""
+	}
+	return "true"
 }
 
 // takeName reads a name; one that is too long is a fault.
@@ -153,7 +161,7 @@ func submitNewPassword(ctx context.Context, r *Run, e Event) (Event, error) {
 		return ProveAgain, nil
 	}
 	password := r.Form["newPassword"]
-	r.Data.Values = map[string]string{"keepSessions": r.Form["keepSessions"]}
+	r.Data.Values = map[string]string{"keepSessions": ticked(r.Form["keepSessions"])}
 	switch {
 	case password == "":
 		r.Fault("newPassword", "fault.password.choose")

@@ -69,6 +69,7 @@ const (
 	LimitSendDevice      Limit = "sendDevice"
 	LimitSendDevices     Limit = "sendDevices"
 	LimitSendAddress     Limit = "sendAddress"
+	LimitRunAddress      Limit = "runAddress"
 	LimitSendClient      Limit = "sendClient"
 	LimitSendOverall     Limit = "sendOverall"
 )

@@ -46,6 +46,7 @@ type Limits struct {
 	SendsPerDevice      Budget // at a known browser, in place of the credential's; default 5 an hour
 	SendsAtDevices      Budget // at all known browsers of an account together; default 10 an hour
 	SendsPerAddress     Budget // known browsers too; default 20 an hour
+	RunsPerAddress      Budget // runs that are stored, which a reader's first post does; default 300 in 10 minutes
 	SendsOverall        Budget // default 50000 an hour; per client see store.Client.SendsPerHour
 }
 
@@ -70,6 +71,7 @@ func (l Limits) withDefaults() (Limits, error) {
 		{"SendsPerDevice", &l.SendsPerDevice, Budget{5, time.Hour}},
 		{"SendsAtDevices", &l.SendsAtDevices, Budget{10, time.Hour}},
 		{"SendsPerAddress", &l.SendsPerAddress, Budget{20, time.Hour}},
+		{"RunsPerAddress", &l.RunsPerAddress, Budget{300, 10 * time.Minute}},
 		{"SendsOverall", &l.SendsOverall, Budget{50000, time.Hour}},
 	} {
 		if f.b.N < 0 || f.b.Window < 0 {
@@ -174,6 +176,13 @@ func (s *Service) guesses(cred Credential, user store.User, o Origin, account, d
 		whole.key = s.counter(account.limit, "account", user.ID)
 	}
 	return []charge{account, whole}
+}
+
+// CountRun counts a run that is about to be stored, or returns a [LimitedError]
+// when the address has started too many.
+func (s *Service) CountRun(ctx context.Context, o Origin) error {
+	_, err := s.spend(ctx, charge{limit: LimitRunAddress, budget: s.limits.RunsPerAddress, key: s.counter(LimitRunAddress, addressKey(o.Address))})
+	return err
 }
 
 // addressKey names the network that counts as one asker: an IPv4 address, or

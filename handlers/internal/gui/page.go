@@ -169,12 +169,20 @@ func (p Page) post(g *GUI, w http.ResponseWriter, r *http.Request) error {
 	case errors.Is(err, flows.ErrElsewhere), errors.Is(err, account.ErrUserGone):
 		redirect(w, http.StatusSeeOther, g.Path(p.Path)+"?"+t.Query)
 		return nil
+	case limited(err) && run != nil: // nothing is stored that a redirect could lead to
+		return p.show(g, w, r, run, t)
 	case errors.Is(err, flows.ErrEvent):
 		return &Fault{Param: "form field event", Reason: "is no button of that page"}
 	case err != nil:
 		return err
 	}
 	return p.answer(g, w, r, run, t, sealed)
+}
+
+// limited reports whether the error says that too much was tried.
+func limited(err error) bool {
+	_, ok := errors.AsType[*account.LimitedError](err)
+	return ok
 }
 
 // open returns what is sealed in a ticket, and the request that it began with.
