@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -176,6 +177,8 @@ type secretChecker struct {
 	// proven holds MACs of argon2id hashes with their right secrets, so that
 	// only the first use of such a secret is slow.
 	proven map[store.Digest]struct{}
+	// checking holds, by the same MACs, what is being compared: closed when done.
+	checking map[store.Digest]chan struct{}
 	// slow says that a client has an argon2id hash: from then on a failure
 	// takes as long for every client, known or not.
 	slow bool
@@ -198,7 +201,18 @@ func (k *secretChecker) check(r *http.Request, clientID string, hashes, secrets 
 	k.mu.RLock()
 	was := k.slow
 	k.mu.RUnlock()
+	ctx := r.Context()
 	if slow {
+		if k.wasProven(hashes, secrets) {
+			return nil
+		}
+		// A program that starts sends its right secret many times at once: one of
+		// them is compared, and what came of that is waited for.
+		done, err := k.join(ctx, hashes, secrets)
+		if err != nil {
+			return err
+		}
+		defer done()
 		if k.wasProven(hashes, secrets) {
 			return nil
 		}
@@ -211,7 +225,6 @@ func (k *secretChecker) check(r *http.Request, clientID string, hashes, secrets 
 
 	// Counted before the check, given back after it: a burst in parallel gets
 	// no more guesses than one after the other.
-	ctx := r.Context()
 	giveBack, err := k.count(ctx, k.server.config.AddressKey(r), clientID)
 	if err != nil {
 		return err
@@ -229,6 +242,35 @@ func (k *secretChecker) check(r *http.Request, clientID string, hashes, secrets 
 	k.remember(hash, secret)
 	giveBack(context.WithoutCancel(ctx))
 	return nil
+}
+
+// join waits until nobody compares the same secret, and returns what ends the
+// caller's own turn. Who has waited and finds the secret not proven goes on as if
+// alone: those that are wrong are counted one by one.
+func (k *secretChecker) join(ctx context.Context, hashes, secrets []string) (done func(), err error) {
+	i := slices.IndexFunc(hashes, isSlow)
+	d := k.mac(hashes[i], secrets[0])
+	k.mu.Lock()
+	other, busy := k.checking[d]
+	own := make(chan struct{})
+	if !busy {
+		k.checking[d] = own
+	}
+	k.mu.Unlock()
+	if !busy {
+		return func() {
+			k.mu.Lock()
+			delete(k.checking, d)
+			k.mu.Unlock()
+			close(own)
+		}, nil
+	}
+	select {
+	case <-other:
+		return func() {}, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // slowCheck returns the hash and the secret that match, or "".
@@ -301,12 +343,20 @@ func (k *secretChecker) remember(hash, secret string) {
 // count counts a wrong secret, or one that may be wrong; giveBack undoes it.
 func (k *secretChecker) count(ctx context.Context, address, clientID string) (giveBack func(context.Context), err error) {
 	counters, ring := k.server.config.Counters, k.server.config.Keys
+	// What went over a limit is taken out again, so that the counters say how many
+	// were compared.
+	back := func(ctx context.Context, key string, window time.Duration) {
+		if _, err := counters.Add(context.WithoutCancel(ctx), key, -1, window); err != nil {
+			k.server.log.WarnContext(ctx, "a counter could not be given back", "err", err)
+		}
+	}
 	byAddress := "oauth/secret/address/" + ring.MAC("counter", address).String()[:32]
 	n, err := counters.Add(ctx, byAddress, 1, wrongAddressWindow)
 	if err != nil {
 		return nil, err
 	}
 	if n.N > wrongPerAddress {
+		back(ctx, byAddress, wrongAddressWindow)
 		return nil, limited(n.ResetAt)
 	}
 	byClient := "oauth/secret/client/" + ring.MAC("counter", address, clientID).String()[:32]
@@ -315,14 +365,13 @@ func (k *secretChecker) count(ctx context.Context, address, clientID string) (gi
 		return nil, err
 	}
 	if n.N > wrongPerClient {
+		back(ctx, byAddress, wrongAddressWindow)
+		back(ctx, byClient, wrongClientWindow)
 		return nil, limited(n.ResetAt)
 	}
 	return func(ctx context.Context) {
-		_, err := counters.Add(ctx, byAddress, -1, wrongAddressWindow)
-		_, err2 := counters.Add(ctx, byClient, -1, wrongClientWindow)
-		if err := errors.Join(err, err2); err != nil {
-			k.server.log.WarnContext(ctx, "a counter could not be given back", "err", err)
-		}
+		back(ctx, byAddress, wrongAddressWindow)
+		back(ctx, byClient, wrongClientWindow)
 	}, nil
 }
 

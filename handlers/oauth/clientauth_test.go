@@ -255,6 +255,28 @@ func TestWrongSecretsInParallel(t *testing.T) {
 	}
 }
 
+// A program that starts sends its right secret many times at once: that is one
+// to compare, and no wrong one, here and on the next node.
+func TestRightSecretsInParallel(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	v := form("grant_type", "client_credentials")
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			if a := do(t, w.token, basic("human", humanSecret, v)); a.Status != 200 {
+				t.Errorf("status %d", a.Status)
+			}
+		})
+	}
+	wg.Wait()
+	second := newWorldOn(t, w.store)
+	for range 9 { // one less than are allowed
+		second.refused(basic("human", "wrong", v), 401, oauth.InvalidClient)
+	}
+	second.ok(basic("human", humanSecret, v))
+}
+
 func TestPublicClient(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -121,7 +121,7 @@ func New(c Config) (*Server, error) {
 	s.secrets = secretChecker{
 		server: s,
 		slots:  make(chan struct{}, runtime.GOMAXPROCS(0)),
-		proven: map[store.Digest]struct{}{},
+		proven: map[store.Digest]struct{}{}, checking: map[store.Digest]chan struct{}{},
 	}
 	s.document = s.metadata()
 	return s, nil
