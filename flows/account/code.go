@@ -74,7 +74,9 @@ func (s *Service) SendCode(ctx context.Context, r CodeRequest) error {
 		return fmt.Errorf("put code: %w", err)
 	}
 	if err := s.send(ctx, letter, to); err != nil {
-		spent.giveBack(ctx)
+		if !errors.Is(err, errUnsure) {
+			spent.giveBack(ctx)
+		}
 		s.notify(ctx, Notice{Kind: NoticeSendFailed, UserID: user.ID, ClientID: r.Client.ID, Err: err}.about(to))
 		return fmt.Errorf("%w: %w", ErrUndeliverable, err)
 	}
@@ -134,6 +136,11 @@ func ownSpelling(u store.User, c Credential) Credential {
 	return c
 }
 
+// errUnsure says that nobody knows whether a message was sent: the provider did
+// not answer in time. It stays counted, or a slow provider could be made to send
+// without end.
+var errUnsure = errors.New("no answer in time")
+
 // send writes the letter to the credential and hands it over. The error names
 // neither the recipient nor the code.
 func (s *Service) send(ctx context.Context, l message.Letter, c Credential) error {
@@ -154,6 +161,9 @@ func (s *Service) send(ctx context.Context, l message.Letter, c Credential) erro
 	if err := s.sender.Send(ctx, m); err != nil {
 		// A provider's error may quote what it was given.
 		hide := strings.NewReplacer(pairs(to, c.Masked(), c.Spelling, c.Masked(), l.Code, "••••••")...)
+		if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+			return fmt.Errorf("%w: %s", errUnsure, hide.Replace(err.Error()))
+		}
 		return errors.New(hide.Replace(err.Error()))
 	}
 	return nil

@@ -186,6 +186,36 @@ func TestFrozenSender(t *testing.T) {
 	})
 }
 
+// TestUnansweredMessagesCount: whether a message that the provider did not answer
+// for was sent, nobody knows; one that it refused was not.
+func TestUnansweredMessagesCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		frozen, asked := true, 0
+		e := setUp(t, func(c *account.Config) {
+			c.Sender = message.SenderFunc(func(ctx context.Context, m message.Message) error {
+				if asked++; !frozen {
+					return errors.New("550 refused")
+				}
+				<-ctx.Done()
+				return fmt.Errorf("post: %w", ctx.Err())
+			})
+		})
+		for range 8 {
+			e.send(t, "ola@example.com", from(1))
+		}
+		if asked != 5 {
+			t.Errorf("a provider that does not answer was asked %d times, want 5", asked)
+		}
+		frozen, asked = false, 0
+		for range 8 {
+			e.send(t, "kari@example.com", from(2))
+		}
+		if asked != 8 {
+			t.Errorf("a provider that refuses was asked %d times, want 8", asked)
+		}
+	})
+}
+
 // TestNothingLeaks walks through a life of an account and searches what was
 // logged and told for anything that should not be there.
 func TestNothingLeaks(t *testing.T) {

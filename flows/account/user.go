@@ -246,7 +246,7 @@ func (s *Service) tellOthers(ctx context.Context, u store.User, c PasswordChange
 		})
 		spent, err := s.spend(ctx, charges...)
 		if err == nil {
-			if err = s.send(ctx, letter, to); err != nil {
+			if err = s.send(ctx, letter, to); err != nil && !errors.Is(err, errUnsure) {
 				spent.giveBack(ctx)
 			}
 		}
