@@ -47,12 +47,29 @@ func (f folderClients) SharedClient(ctx context.Context, id string) (*store.Clie
 	return store.SharedClient(ctx, f.stored, id)
 }
 
+// PutClient refuses a record that nobody would read.
 func (f folderClients) PutClient(ctx context.Context, c store.Client) error {
+	if err := f.hides(c.ID); err != nil {
+		return err
+	}
 	return f.stored.PutClient(ctx, c)
 }
 
+// DeleteClient refuses a client that would be there as before.
 func (f folderClients) DeleteClient(ctx context.Context, id string) error {
+	if err := f.hides(id); err != nil {
+		return err
+	}
 	return f.stored.DeleteClient(ctx, id)
+}
+
+// hides returns an error when the client is a folder's: a change of the stored
+// record, such as its being disabled, would be reported as done and change nothing.
+func (f folderClients) hides(id string) error {
+	if _, own := f.own[id]; own {
+		return fmt.Errorf("client %s is configured by its folder: change its client.json", id)
+	}
+	return nil
 }
 
 func (f folderClients) ClientsByOrigin(ctx context.Context, origin string) iter.Seq2[store.Client, error] {

@@ -201,6 +201,17 @@ func TestClientFolders(t *testing.T) {
 	}
 	b.open("loginCheck", "clientId", "").wantAt(errorURL) // found by its targets
 	b.open("login", "clientId", otherID, "returnUrl", "https://other.example/", "errorUrl", "https://other.example/").wantStatus(200)
+
+	// What would change nothing is not reported as done.
+	if err := s.kit.OAuth().DisableClient(t.Context(), clientID); err == nil || !strings.Contains(err.Error(), "client.json") {
+		t.Errorf("a folder's client is disabled: %v", err)
+	}
+	if secret, err := s.kit.OAuth().ReplaceSecret(t.Context(), clientID); err == nil || secret != "" {
+		t.Errorf("a folder's client has a new secret: %v", err)
+	}
+	if err := s.kit.OAuth().DisableClient(t.Context(), otherID); err != nil {
+		t.Error(err)
+	}
 }
 
 // Links, cookies and forms come from configuration, never from Host.
