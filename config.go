@@ -7,14 +7,18 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/connectid-kit/connectid/flows"
 	"github.com/connectid-kit/connectid/flows/account"
 	"github.com/connectid-kit/connectid/flows/message"
+	"github.com/connectid-kit/connectid/handlers"
 	"github.com/connectid-kit/connectid/handlers/oauth"
 	"github.com/connectid-kit/connectid/internal/target"
 	"github.com/connectid-kit/connectid/store"
@@ -42,6 +46,11 @@ type Config struct {
 	// custom.css, texts.json, templates/}. A folder's client.json stands before a
 	// record of the same ID in Store. Default: none.
 	Clients fs.FS
+	// Directories are the company directories with which readers can register
+	// (azureUrl), by the id in the URL: letters, digits, hyphens, underscores and
+	// inner dots. Default: none. What the directory's owner registers as redirect
+	// URI is LoginURL followed by /azure/{id}/callback.
+	Directories map[string]Directory
 	// Name is the word in the names of cookies; default "connectid". Two kits
 	// under one host need two names.
 	Name string
@@ -91,6 +100,9 @@ type Config struct {
 	Logger   *slog.Logger // default slog.Default()
 }
 
+// Directory is a company directory with which readers of a client can register.
+type Directory = handlers.Directory
+
 // addresses are the parsed URLs of a Config.
 type addresses struct{ login, api *url.URL }
 
@@ -107,6 +119,7 @@ func (c Config) withDefaults() (Config, addresses, error) {
 	}
 	missing(c.Sender == nil, "Sender", "give a message.Sender, such as message.NewOutbox in development")
 	missing(c.LoginURL == "", "LoginURL", `give the login server's address, such as "https://connectid.example/user"`)
+	errs = append(errs, checkDirectories(c.Directories)...)
 	c.Name = cmp.Or(c.Name, "connectid")
 	if c.Logger == nil {
 		c.Logger = slog.Default()
@@ -155,4 +168,22 @@ func (c Config) address(field, raw string) (*url.URL, error) {
 		return nil, fmt.Errorf("bad %s %q: InsecureAllowHTTP is for loopback addresses only", field, raw)
 	}
 	return u, nil
+}
+
+var directoryID = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
+
+func checkDirectories(all map[string]Directory) (errs []error) {
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		d := all[id]
+		if len(id) > 64 || !directoryID.MatchString(id) {
+			errs = append(errs, fmt.Errorf("bad Directories id %q: want up to 64 letters, digits, hyphens, underscores and inner dots", id))
+		}
+		if d.ClientID == "" {
+			errs = append(errs, fmt.Errorf("missing Directories[%q].ClientID: name the client whose readers register", id))
+		}
+		if d.Directory == nil {
+			errs = append(errs, fmt.Errorf("missing Directories[%q].Directory: give one, such as entra.New(...)", id))
+		}
+	}
+	return errs
 }

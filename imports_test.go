@@ -47,6 +47,7 @@ var rooms = []room{
 	{"flows/message/smtp", []string{"flows/message"}},
 
 	{"flows", []string{"flows/...", "store"}},
+	{"flows/directory", nil},
 	{"flows/account", []string{"flows/message", "store"}},
 	{"flows/order", []string{"flows/publisher", "flows/message", "store"}},
 	{"flows/publisher", []string{"store"}},

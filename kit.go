@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -46,6 +47,8 @@ type Kit struct {
 	headers  *middleware.SecurityHeaders
 	bounds   *middleware.Bounds
 
+	directories map[string]Directory
+
 	loginServer, apiServer, wellKnown http.Handler
 	loginPath, apiPath                string // with a slash at both ends
 }
@@ -63,7 +66,7 @@ func New(c Config) (*Kit, error) {
 	if err != nil {
 		errs = append(errs, fmt.Errorf("bad TrustedProxies: %w", err))
 	}
-	k := &Kit{store: c.Store}
+	k := &Kit{store: c.Store, directories: maps.Clone(c.Directories)}
 	if err != nil || ring == nil || errs[0] != nil {
 		// What is left is checked with stand-ins, so that all faults are told at once.
 		c, at, ring, proxies = standIns(c, at, ring, proxies)
@@ -140,7 +143,7 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 		k.accounts = new(account.Service) // never used: stands in for the checks below
 	}
 	engine, err := flows.NewEngine(flows.EngineConfig{
-		Accounts: k.accounts, Runs: c.Store, Lifetime: c.RunLifetime, Observer: c.OnEvent,
+		Accounts: k.accounts, Runs: c.Store, Keys: ring, Lifetime: c.RunLifetime, Observer: c.OnEvent,
 	})
 	of("RunLifetime", err)
 	k.login, err = handlers.New(handlers.Config{

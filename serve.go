@@ -27,6 +27,10 @@ func (k *Kit) Logout() http.Handler { return k.login.Logout() }
 // ResetPassword returns the handler of resetPasswordUrl.
 func (k *Kit) ResetPassword() http.Handler { return k.login.ResetPassword() }
 
+// Azure returns the handler of azureUrl and of the directories' way back, to be
+// mounted at azure/ and below.
+func (k *Kit) Azure() http.Handler { return k.login.Azure(k.directories) }
+
 // Authorize returns the handler of the authorization endpoint.
 func (k *Kit) Authorize() http.Handler { return k.bounds.Handler(k.oauth.Authorize()) }
 
@@ -62,6 +66,7 @@ func (k *Kit) route() {
 		"oauth/introspect":                       k.Introspect(),
 		".well-known/oauth-authorization-server": k.oauth.Metadata(),
 	}
+	azure := k.Azure()
 	assets, notFound := k.Assets(), k.login.NotFound()
 	k.loginServer = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		k.headers.SetTransport(w.Header())
@@ -78,6 +83,8 @@ func (k *Kit) route() {
 		switch h, known := pages[rest]; {
 		case known:
 			h.ServeHTTP(w, r)
+		case strings.HasPrefix(rest, "azure/"):
+			azure.ServeHTTP(w, r)
 		case strings.HasPrefix(rest, "theme/"):
 			assets.ServeHTTP(w, r)
 		default:

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/connectid-kit/connectid/flows/account"
+	"github.com/connectid-kit/connectid/internal/keys"
 	"github.com/connectid-kit/connectid/store"
 )
 
@@ -18,6 +19,7 @@ import (
 type EngineConfig struct {
 	Accounts *account.Service // required
 	Runs     store.Runs       // required
+	Keys     *keys.Ring       // required; seals what a run keeps while its user is away
 	// Lifetime is how long a run may take from its first page; default 30 minutes.
 	Lifetime time.Duration
 	// Again is how long a finished run gives its own browser the same end;
@@ -43,6 +45,7 @@ type Happening struct {
 type Engine struct {
 	accounts *account.Service
 	runs     store.Runs
+	hops     *keys.Codec
 	lifetime time.Duration
 	again    time.Duration
 	observe  func(context.Context, Happening)
@@ -61,6 +64,9 @@ func NewEngine(c EngineConfig) (*Engine, error) {
 	if c.Runs == nil {
 		errs = append(errs, errors.New("missing Runs"))
 	}
+	if c.Keys == nil {
+		errs = append(errs, errors.New("missing Keys"))
+	}
 	if c.Lifetime < 0 {
 		errs = append(errs, fmt.Errorf("bad lifetime of runs %s: want more than nothing", c.Lifetime))
 	}
@@ -73,7 +79,13 @@ func NewEngine(c EngineConfig) (*Engine, error) {
 	if c.Again == 0 {
 		c.Again = time.Minute
 	}
-	return &Engine{accounts: c.Accounts, runs: c.Runs, lifetime: c.Lifetime, again: c.Again, observe: c.Observer}, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return &Engine{
+		accounts: c.Accounts, runs: c.Runs, hops: c.Keys.Codec("hop", hopMemory, true),
+		lifetime: c.Lifetime, again: c.Again, observe: c.Observer,
+	}, nil
 }
 
 // NewID draws the id of a run that is about to start.
@@ -106,8 +118,16 @@ var (
 )
 
 // Start runs the flow from its beginning until it waits for the user or ends.
-// Nothing is stored of it.
+// Nothing is stored of it, unless the user leaves for an outside party.
 func (n *Engine) Start(ctx context.Context, f *Flow, id string, req Request, b Browser) (*Run, error) {
+	r, err := n.begin(ctx, f, id, req, b)
+	if err == nil && r.away != "" {
+		err = n.depart(ctx, r, time.Now())
+	}
+	return r, err
+}
+
+func (n *Engine) begin(ctx context.Context, f *Flow, id string, req Request, b Browser) (*Run, error) {
 	r := n.newRun(f, id, req, b)
 	r.state = f.nodes[f.first()].state
 	r.tell(ctx, "", StartApplication)
@@ -153,6 +173,12 @@ func (n *Engine) Resume(ctx context.Context, f *Flow, t Ticket, req Request, b B
 	if !rec.FinishedAt.IsZero() {
 		return r, n.endAgain(ctx, r, rec)
 	}
+	switch r.state.kind {
+	case hopping: // by the back button: she is sent there again
+		return r, r.awayAgain()
+	case computing: // the request that was at work on it never finished
+		return nil, ErrOver
+	}
 	return r, nil
 }
 
@@ -172,7 +198,7 @@ func (n *Engine) Post(ctx context.Context, f *Flow, t Ticket, req Request, b Bro
 	if err != nil {
 		return nil, err
 	}
-	if _, ended := r.End(); ended {
+	if _, ended := r.End(); ended || r.away != "" {
 		return r, nil
 	}
 	r.Form = form
@@ -186,8 +212,7 @@ func (n *Engine) Post(ctx context.Context, f *Flow, t Ticket, req Request, b Bro
 				rec.Data, _ = json.Marshal(before)
 			}
 		}
-		rec.Claim, rec.ClaimUntil = "", time.Time{}
-		return nil, errors.Join(err, ignoreConflict(n.runs.SwapRun(context.WithoutCancel(ctx), rec)))
+		return nil, n.release(ctx, rec, err)
 	}
 	return r, n.save(ctx, r, rec)
 }
@@ -262,12 +287,15 @@ func (n *Engine) claim(ctx context.Context, f *Flow, t Ticket, req Request, b Br
 
 // claimFirst inserts the run of a first post, claimed.
 func (n *Engine) claimFirst(ctx context.Context, f *Flow, t Ticket, req Request, b Browser) (*Run, store.Run, error) {
-	r, err := n.Start(ctx, f, t.Run, req, b)
+	r, err := n.begin(ctx, f, t.Run, req, b)
 	if err != nil {
 		return nil, store.Run{}, err
 	}
 	if _, ended := r.End(); ended { // logged in meanwhile, in another tab
 		return r, store.Run{}, nil
+	}
+	if r.away != "" {
+		return r, store.Run{}, lost(n.depart(ctx, r, t.Started))
 	}
 	// The page that was posted may be another than today's first one: the user
 	// logged out meanwhile, say. An entry needs nothing from before it; of any
@@ -301,6 +329,13 @@ func (n *Engine) claimFirst(ctx context.Context, f *Flow, t Ticket, req Request,
 	}
 	rec.Version = 1
 	return r, rec, nil
+}
+
+// release gives up the claim after an error. Nothing of the work is kept; the
+// user may try again at once.
+func (n *Engine) release(ctx context.Context, rec store.Run, err error) error {
+	rec.Claim, rec.ClaimUntil = "", time.Time{}
+	return errors.Join(err, ignoreConflict(n.runs.SwapRun(context.WithoutCancel(ctx), rec)))
 }
 
 // lost turns a lost race into ErrLost.
@@ -346,7 +381,13 @@ func (n *Engine) save(ctx context.Context, r *Run, rec store.Run) error {
 	rec.Data, rec.State, rec.Claim, rec.ClaimUntil = data, r.state.name, "", time.Time{}
 	if _, ended := r.End(); ended {
 		rec.FinishedAt = now
-		rec.ExpiresAt = now.Add(n.lifetime) // a run that ends in its last second is still recognised as over
+		// A run that ends in its last second is still recognised as over.
+		if until := now.Add(n.lifetime); r.Data.Hop == nil || until.After(rec.ExpiresAt) {
+			rec.ExpiresAt = until
+		}
+	}
+	if r.away != "" {
+		rec.ExpiresAt = now.Add(hopMemory)
 	}
 	if err := n.runs.SwapRun(ctx, rec); err != nil {
 		return lost(err)
@@ -412,15 +453,24 @@ func (r *Run) post(ctx context.Context, e Event) error {
 	return r.compute(ctx)
 }
 
-// compute runs computing states until the run waits for the user or ends.
+// compute runs computing states until the run waits for the user, or for an
+// outside party, or ends.
 func (r *Run) compute(ctx context.Context) error {
 	for range 64 { // a circle of computing states is a mistake in the source
-		if r.state.kind != computing {
+		do := r.state.run
+		switch r.state.kind {
+		case computing:
+		case hopping:
+			do = r.state.leave
+		default:
 			return nil
 		}
-		e, err := r.state.run(ctx, r)
+		e, err := do(ctx, r)
 		if err != nil {
 			return fmt.Errorf("%s: %w", r.state.name, err)
+		}
+		if e == Stay && r.away != "" {
+			return nil
 		}
 		if err := r.move(ctx, e); err != nil {
 			return err

@@ -26,5 +26,14 @@ const (
 	NewUser          Event = "newUserEvent"          // the verified credential has no account
 	ForgotPassword   Event = "forgotPasswordEvent"   // "forgot password" in startLoginState
 	ProveAgain       Event = "proveAgainEvent"       // what she proved does not count any more
+	SessionLost      Event = "sessionLostEvent"      // logged out, or as somebody else, while away
 	ChoosePassword   Event = "choosePasswordEvent"   // verified for the sake of a new password
+)
+
+// Events of the company directories.
+const (
+	DirectoryVerified Event = "directoryVerifiedEvent" // the directory has proven who the user is
+	DirectoryRefused  Event = "directoryRefusedEvent"  // what it said proves nothing
+	DirectoryFailed   Event = "directoryFailedEvent"   // it could not be asked
+	AlreadyRegistered Event = "alreadyRegisteredEvent" // the user is registered with it, or the person there is taken
 )

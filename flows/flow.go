@@ -3,7 +3,7 @@
 //
 // A flow is an ordered list of steps. A step is a state or a sequence; both end
 // in an event. A state is visible (it waits for the user), computing (it ends at
-// once) or an end of the flow. These rules say which step an event selects
+// once), a hop (the user is away at an outside party) or an end of the flow. These rules say which step an event selects
 // (ConnectID: "About the URLs"):
 //
 //   - The step that the sequence of the state names for the event, else the one
@@ -30,7 +30,7 @@ import (
 // rule made by [On] or [Out].
 type Part interface{ add(*Sequence) }
 
-// State is one state of a flow, made by [Show], [Compute], [Return] or [Fail].
+// State is one state of a flow, made by [Show], [Compute], [Hop], [Return] or [Fail].
 type State struct {
 	name   string
 	kind   kind
@@ -38,8 +38,10 @@ type State struct {
 	run    func(ctx context.Context, r *Run) (Event, error)          // of a computing state
 	submit func(ctx context.Context, r *Run, e Event) (Event, error) // of a visible state
 	view   func(r *Run, v *View)                                     // of a visible state; may be nil
-	entry  bool                                                      // see [State.Entry]
-	reason string                                                    // of a failing end
+	leave  func(ctx context.Context, r *Run) (Event, error)          // of a hop
+	back   func(ctx context.Context, r *Run, kept []byte, answer Form) (Event, error)
+	entry  bool   // see [State.Entry]
+	reason string // of a failing end
 }
 
 type kind int
@@ -47,6 +49,7 @@ type kind int
 const (
 	computing kind = iota
 	visible
+	hopping
 	returning
 	failing
 )
@@ -295,7 +298,7 @@ func (f *Flow) check() (errs []error) {
 		}
 		reached[name] = true
 		s := f.nodes[name].state
-		if s.kind <= visible && len(s.fires) == 0 {
+		if s.kind < returning && len(s.fires) == 0 {
 			errs = append(errs, fmt.Errorf("%s has no event", name))
 		}
 		for _, e := range s.fires {
@@ -313,7 +316,7 @@ func (f *Flow) check() (errs []error) {
 		if !reached[name] {
 			errs = append(errs, fmt.Errorf("%s can not be reached", name))
 		}
-		if f.nodes[name].state.kind > visible {
+		if f.nodes[name].state.kind >= returning {
 			todo = append(todo, name)
 		}
 	}

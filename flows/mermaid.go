@@ -39,7 +39,7 @@ func (f *Flow) draw(b *strings.Builder, q *Sequence, depth int) {
 			continue
 		}
 		label := map[kind]string{
-			computing: "%s (computing)", visible: "%s (page)", returning: "%s (to returnUrl)", failing: "%s (to errorUrl)",
+			computing: "%s (computing)", visible: "%s (page)", hopping: "%s (at an outside party)", returning: "%s (to returnUrl)", failing: "%s (to errorUrl)",
 		}[st.state.kind]
 		fmt.Fprintf(b, "%sstate \"%s\" as %s\n", indent, fmt.Sprintf(label, st.name), st.name)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/connectid-kit/connectid/flows/account"
+	"github.com/connectid-kit/connectid/flows/directory"
 	"github.com/connectid-kit/connectid/internal/target"
 	"github.com/connectid-kit/connectid/internal/texts"
 	"github.com/connectid-kit/connectid/store"
@@ -21,6 +22,10 @@ type Request struct {
 	CredentialSubmit bool
 	AssumeNewUser    bool
 	Lang             string // of the pages; one of texts.Langs
+	Directory        Directory
+	// Query is that of the GET with which the run began. It is kept for as long as
+	// the user is away at an outside party.
+	Query string
 }
 
 // Browser is what the user's browser brought along.
@@ -63,6 +68,10 @@ type Data struct {
 	Faults       []Fault            `json:"faults,omitempty"`
 	Notice       texts.ID           `json:"notice,omitempty"`
 	SavedAt      time.Time          `json:"savedAt,omitzero"`
+	Hop          *hop               `json:"hop,omitempty"`       // set when the user leaves for an outside party
+	Directory    string             `json:"directory,omitempty"` // the id of the directory she is asked about
+	Person       directory.Identity `json:"person,omitzero"`     // who she is there, proven in this run
+	PersonAt     time.Time          `json:"personAt,omitzero"`   // when it was proven
 }
 
 // restart returns what is left of the data when the user goes back to an entry.
@@ -112,6 +121,7 @@ type Run struct {
 	epoch   int64 // that the user's account has got by this post; zero for none
 	again   bool  // it has ended before: see [Again]
 	user    *store.User
+	away    string // the address at an outside party; see [Run.Away]
 }
 
 // prove notes who the user has just proven to be.

@@ -21,6 +21,7 @@ type Roles struct {
 	Runs           Runs
 	Grants         Grants
 	Counters       Counters
+	DirectoryLinks DirectoryLinks
 }
 
 // Composed is a [Store] put together by [Compose].
@@ -33,6 +34,7 @@ type Composed struct {
 	runs
 	grants
 	counters
+	directories
 
 	backends []backend
 }
@@ -47,6 +49,8 @@ type (
 	runs     = Runs
 	grants   = Grants
 	counters = Counters
+
+	directories = DirectoryLinks
 )
 
 var (
@@ -70,6 +74,7 @@ func Compose(r Roles) (*Composed, error) {
 	c := &Composed{
 		clients: r.Clients, users: r.Users, sessions: r.Sessions, series: r.RememberSeries,
 		codes: r.OneTimeCodes, runs: r.Runs, grants: r.Grants, counters: r.Counters,
+		directories: r.DirectoryLinks,
 	}
 	var missing []string
 	v := reflect.ValueOf(r)

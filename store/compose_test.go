@@ -16,7 +16,7 @@ import (
 func two(people, rest store.Store) store.Roles {
 	return store.Roles{
 		Clients: people, Users: people, Sessions: rest, RememberSeries: people,
-		OneTimeCodes: rest, Runs: rest, Grants: people, Counters: rest,
+		OneTimeCodes: rest, Runs: rest, Grants: people, Counters: rest, DirectoryLinks: people,
 	}
 }
 

@@ -13,7 +13,7 @@ func ExampleCompose() {
 	accounts, rest := memstore.New(), memstore.New()
 	_, err := store.Compose(store.Roles{
 		Clients: accounts, Users: accounts,
-		Sessions: rest, Runs: rest, Counters: rest,
+		Sessions: rest, Runs: rest, Counters: rest, DirectoryLinks: accounts,
 	})
 	fmt.Println(err)
 	// Output: store: no backend for RememberSeries, OneTimeCodes, Grants

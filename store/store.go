@@ -79,6 +79,7 @@ type Store interface {
 	Runs
 	Grants
 	Counters
+	DirectoryLinks
 }
 
 // Sweeper is implemented by stores that keep expired records until they are

@@ -30,6 +30,7 @@ type Store interface {
 	store.OneTimeCodes
 	store.Grants
 	store.Counters
+	store.DirectoryLinks
 }
 
 // Origin says who is asking.

@@ -24,6 +24,11 @@ const (
 	NoticeTakeover        NoticeKind = "takeover" // a pre-registered credential was proven by its owner
 	NoticeBlocked         NoticeKind = "blocked"
 	NoticeUnblocked       NoticeKind = "unblocked"
+
+	NoticeDirectoryLinked   NoticeKind = "directoryLinked"
+	NoticeDirectoryUnlinked NoticeKind = "directoryUnlinked"
+	NoticeDirectoryTaken    NoticeKind = "directoryTaken"   // linked already, the user or the person
+	NoticeDirectoryRefused  NoticeKind = "directoryRefused" // Err says why, or that the directory could not be asked
 )
 
 // Notice tells an observer what happened. It holds no secret, and no whole
@@ -34,8 +39,9 @@ type Notice struct {
 	ClientID       string
 	Credential     string // shortened; see [Credential.Masked]
 	CredentialKind store.CredentialKind
-	Limit          Limit // of NoticeLimited
-	Err            error // of NoticeSendFailed
+	Limit          Limit  // of NoticeLimited
+	Directory      string // of the directory notices: the id of its configuration
+	Err            error  // of NoticeSendFailed and NoticeDirectoryRefused
 }
 
 // about returns the notice with the credential, shortened.
@@ -47,9 +53,9 @@ func (n Notice) about(c Credential) Notice {
 // notify tells the observer, and the log what an operator should see.
 func (s *Service) notify(ctx context.Context, n Notice) {
 	switch n.Kind {
-	case NoticeLimited, NoticeBusy, NoticeSendFailed, NoticeRememberTheft, NoticeTakeover:
+	case NoticeLimited, NoticeBusy, NoticeSendFailed, NoticeRememberTheft, NoticeTakeover, NoticeDirectoryTaken, NoticeDirectoryRefused:
 		s.log.WarnContext(ctx, "account: "+string(n.Kind), "user", n.UserID, "client", n.ClientID,
-			"credential", n.Credential, "limit", string(n.Limit), "err", n.Err)
+			"credential", n.Credential, "limit", string(n.Limit), "directory", n.Directory, "err", n.Err)
 	}
 	if s.observer != nil {
 		s.observer(ctx, n)

@@ -53,7 +53,7 @@ func newPortalOn(tb testing.TB, st store.Store) *portal {
 	}))
 	g := must(gui.New(gui.Config{
 		Base: base, Kit: "kit", Keys: keys, Clients: st, Accounts: p.accounts, Logger: log,
-		Engine:    must(flows.NewEngine(flows.EngineConfig{Accounts: p.accounts, Runs: st})),
+		Engine:    must(flows.NewEngine(flows.EngineConfig{Accounts: p.accounts, Runs: st, Keys: keys})),
 		Themes:    must(theme.New(theme.Config{Base: "/user/", Logger: log})),
 		Addresses: must(middleware.NewAddresses(nil)),
 	}))

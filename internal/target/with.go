@@ -90,3 +90,14 @@ func unhex(c byte) byte {
 	}
 	return c | 0x20 - 'a' + 10
 }
+
+// Below returns the URL of the segment below u's path. A slash at the end of the
+// path is not doubled; query and fragment stay as they are.
+func (u URL) Below(segment string) (URL, error) {
+	end := len(u.raw)
+	if i := strings.IndexAny(u.raw, "?#"); i >= 0 {
+		end = i
+	}
+	head := strings.TrimSuffix(u.raw[:end], "/")
+	return Parse(head + "/" + url.PathEscape(segment) + u.raw[end:])
+}

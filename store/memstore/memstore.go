@@ -49,6 +49,8 @@ type Store struct {
 	runs     runs
 	grants   grants
 	counters counters
+
+	directories directories
 }
 
 // New returns an empty store with the default configuration.
@@ -77,6 +79,7 @@ func NewWith(c Config) (*Store, error) {
 	s.runs.init()
 	s.grants.init()
 	s.counters.init(c.MaxCounters)
+	s.directories.init()
 	return s, nil
 }
 

@@ -95,7 +95,7 @@ func arguments(m reflect.Method, n int) []reflect.Value {
 
 // matchKeys gives a record the keys that calls with the same n ask for.
 func matchKeys(v reflect.Value, n int) {
-	for _, name := range []string{"ID", "UserID", "GrantID", "ClientID", "Handle", "Hash", "Key"} {
+	for _, name := range []string{"ID", "UserID", "Directory", "Tenant", "ObjectID", "GrantID", "ClientID", "Handle", "Hash", "Key"} {
 		f := v.FieldByName(name)
 		switch {
 		case !f.IsValid():

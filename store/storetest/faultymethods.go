@@ -222,3 +222,33 @@ func (f *Faulty) DeleteAccessToken(ctx context.Context, hash store.Digest) error
 func (f *Faulty) Add(ctx context.Context, key string, n int, window time.Duration) (store.Count, error) {
 	return get(ctx, f, "Add", func() (store.Count, error) { return f.Store.Add(ctx, key, n, window) })
 }
+
+// PutDirectoryLink implements [store.DirectoryLinks].
+func (f *Faulty) PutDirectoryLink(ctx context.Context, l store.DirectoryLink) error {
+	return f.do(ctx, "PutDirectoryLink", func() error { return f.Store.PutDirectoryLink(ctx, l) })
+}
+
+// DirectoryLink implements [store.DirectoryLinks].
+func (f *Faulty) DirectoryLink(ctx context.Context, directory, userID string) (store.DirectoryLink, error) {
+	return get(ctx, f, "DirectoryLink", func() (store.DirectoryLink, error) { return f.Store.DirectoryLink(ctx, directory, userID) })
+}
+
+// DirectoryLinks implements [store.DirectoryLinks].
+func (f *Faulty) DirectoryLinks(ctx context.Context, userID string) iter.Seq2[store.DirectoryLink, error] {
+	return list(ctx, f, "DirectoryLinks", f.Store.DirectoryLinks(ctx, userID))
+}
+
+// DirectoryUser implements [store.DirectoryLinks].
+func (f *Faulty) DirectoryUser(ctx context.Context, tenant, objectID string) (string, error) {
+	return get(ctx, f, "DirectoryUser", func() (string, error) { return f.Store.DirectoryUser(ctx, tenant, objectID) })
+}
+
+// DeleteDirectoryLink implements [store.DirectoryLinks].
+func (f *Faulty) DeleteDirectoryLink(ctx context.Context, directory, userID string) error {
+	return f.do(ctx, "DeleteDirectoryLink", func() error { return f.Store.DeleteDirectoryLink(ctx, directory, userID) })
+}
+
+// DeleteUserDirectoryLinks implements [store.DirectoryLinks].
+func (f *Faulty) DeleteUserDirectoryLinks(ctx context.Context, userID string) (int, error) {
+	return get(ctx, f, "DeleteUserDirectoryLinks", func() (int, error) { return f.Store.DeleteUserDirectoryLinks(ctx, userID) })
+}

@@ -109,6 +109,10 @@ var mutants = []mutant{
 		"Counters", "no addition is lost"},
 	{"a counter falls below zero", func() store.Store { return newOwnCounter(negative) },
 		"Counters", "giving back stops at zero"},
+	{"a person is looked up, then linked", func() store.Store { return &looksThenLinks{mem: memstore.New()} },
+		"DirectoryLinks", "one of many gets a person"},
+	{"a person is anybody in another directory", func() store.Store { return &perDirectory{mem: memstore.New()} },
+		"DirectoryLinks", "a person belongs to one user"},
 	{"a sweep stops short", func() store.Store { return &sweepsHalf{mem: memstore.New()} },
 		"Store", "a sweep removes what has expired, a batch at a time"},
 }

@@ -20,6 +20,8 @@ var storeRules = []rule[store.Store]{
 		once, run := fresh[store.OneTimeCode](), fresh[store.Run]()
 		code, token := fresh[store.AuthorizationCode](), fresh[store.AccessToken]()
 		grant := fresh[store.Grant]()
+		link := fresh[store.DirectoryLink]()
+		link.UserID = "x"
 		client.ID, user.ID, series.ID, run.ID, grant.ID = "x", "x", "x", "x", "x"
 		session.Handle, session.Check, once.Key, code.Hash, token.Hash = d, d, d, d, d
 		token.GrantID = "x"
@@ -32,6 +34,7 @@ var storeRules = []rule[store.Store]{
 		c.ok(s.PutCode(c.ctx, code), "PutCode")
 		c.ok(s.CreateGrant(c.ctx, grant, token), "CreateGrant")
 		c.adds(s, "x", 1, time.Hour, 1, time.Time{})
+		c.ok(s.PutDirectoryLink(c.ctx, link), "PutDirectoryLink")
 
 		c.ok(s.DeleteClient(c.ctx, "x"), "DeleteClient")
 		c.ok(s.DeleteUser(c.ctx, "x"), "DeleteUser")
@@ -45,6 +48,7 @@ var storeRules = []rule[store.Store]{
 		returns(c, "TakeCode", code)(s.TakeCode(c.ctx, d, code.ClientID))
 		returns(c, "AccessToken", token)(s.AccessToken(c.ctx, d))
 		returns(c, "Grant", saved(grant, 1))(s.Grant(c.ctx, "x"))
+		returns(c, "DirectoryLink", link)(s.DirectoryLink(c.ctx, link.Directory, "x"))
 	}},
 	{"expiry never leads", "A backend's own time-to-live may lag by up to a minute, never lead.", func(c *recorder, s store.Store) {
 		soon := time.Now().Add(30 * time.Second).Truncate(time.Millisecond)

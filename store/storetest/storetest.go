@@ -46,6 +46,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	t.Run("Runs", func(t *testing.T) { TestRuns(t, as[store.Runs](open)) })
 	t.Run("Grants", func(t *testing.T) { TestGrants(t, as[store.Grants](open)) })
 	t.Run("Counters", func(t *testing.T) { TestCounters(t, as[store.Counters](open)) })
+	t.Run("DirectoryLinks", func(t *testing.T) { TestDirectoryLinks(t, as[store.DirectoryLinks](open)) })
 	t.Run("Store", func(t *testing.T) { TestStore(t, open) })
 }
 
@@ -77,6 +78,11 @@ func TestGrants(t *testing.T, open func(t *testing.T) store.Grants) { run(t, ope
 // TestCounters checks the [store.Counters] contract.
 func TestCounters(t *testing.T, open func(t *testing.T) store.Counters) { run(t, open, counterRules) }
 
+// TestDirectoryLinks checks the [store.DirectoryLinks] contract.
+func TestDirectoryLinks(t *testing.T, open func(t *testing.T) store.DirectoryLinks) {
+	run(t, open, directoryRules)
+}
+
 // TestStore checks what concerns a whole store: roles that do not mix, and, if
 // the store has them, the [store.Sweeper] and [store.Pinger] contracts.
 func TestStore(t *testing.T, open func(t *testing.T) store.Store) { run(t, open, storeRules) }
@@ -107,6 +113,7 @@ func Check(ctx context.Context, open func() store.Store) []Failure {
 	all = append(all, check(ctx, "Runs", func() store.Runs { return open() }, runRules)...)
 	all = append(all, check(ctx, "Grants", func() store.Grants { return open() }, grantRules())...)
 	all = append(all, check(ctx, "Counters", func() store.Counters { return open() }, counterRules)...)
+	all = append(all, check(ctx, "DirectoryLinks", func() store.DirectoryLinks { return open() }, directoryRules)...)
 	return append(all, check(ctx, "Store", open, storeRules)...)
 }
 

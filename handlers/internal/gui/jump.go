@@ -15,8 +15,8 @@ import (
 	"github.com/connectid-kit/connectid/store"
 )
 
-// Jump is a URL that never shows a page of a flow: loginCheck and logout. Its
-// flow has no visible state.
+// Jump is a URL that never shows a page of a flow: loginCheck, logout and azure.
+// Its flow has no visible state.
 type Jump struct {
 	Flow  *flows.Flow
 	Parse func(context.Context, *http.Request, Params) (flows.Request, error)
@@ -26,6 +26,9 @@ type Jump struct {
 	// Refuse says that the request is not to be acted on: it ends at the
 	// errorUrl, to which nothing is added. Optional.
 	Refuse func(*http.Request) bool
+	// Leaves says that the flow has a hop: the browser is sent to an outside
+	// party, and comes back to the address of a [Back].
+	Leaves bool
 }
 
 // Embedded reports whether the browser asks for something inside a page rather
@@ -65,23 +68,41 @@ func (j Jump) serve(ctx context.Context, g *GUI, w http.ResponseWriter, r *http.
 		redirect(w, http.StatusFound, req.Error.String())
 		return nil
 	}
+	req.Query = r.URL.RawQuery
 	var b flows.Browser
 	if j.Embeddable {
 		allowOrigin(w, r, req.Client)
 	}
-	if j.Embeddable && Embedded(r) {
+	id := ""
+	switch {
+	case j.Leaves:
+		id = flows.NewID()
+		b, err = g.browser(w, r, req.Client.ID)
+	case j.Embeddable && Embedded(r):
 		b, err = g.embedded(ctx, r)
-	} else {
+	default:
 		b, err = g.visitor(ctx, r, req.Client.ID)
 	}
 	if err != nil {
 		return err
 	}
-	run, err := g.Engine.Start(ctx, j.Flow, "", req, b)
+	run, err := g.Engine.Start(ctx, j.Flow, id, req, b)
 	if err != nil {
 		return err
 	}
 	defer g.Engine.Recycle(run)
+	return g.end(ctx, w, r, run)
+}
+
+// end answers with where a run without pages leads: to its end, or away.
+func (g *GUI) end(ctx context.Context, w http.ResponseWriter, r *http.Request, run *flows.Run) error {
+	if address, ok := run.Away(); ok {
+		if err := g.apply(w, r, run); err != nil {
+			return err
+		}
+		redirect(w, http.StatusFound, address)
+		return nil
+	}
 	end, ok := run.End()
 	if !ok {
 		return fmt.Errorf("flow %s waits in %s", run.Flow(), run.State())
