@@ -534,7 +534,7 @@ func TestAzureAlreadyRegistered(t *testing.T) {
 // same; of two users who race for one person, one gets it.
 func TestAzureRaces(t *testing.T) {
 	t.Parallel()
-	a := newAzureSite(t, func(c *connectid.Config) { c.Limits.SendsPerAddress = 1000 })
+	a := newAzureSite(t, func(c *connectid.Config) { c.Limits.SendsPerAddress = account.Budget{N: 1000, Window: time.Hour} })
 	a.company.delay = 20 * time.Millisecond
 	_, b := a.member("kari@example.com")
 	answer := callbackURL("fjord", "state", b.leave("fjord"), "code", "kari")
