@@ -117,6 +117,9 @@ type Trip struct {
 	data Data
 }
 
+// Started returns when the run began.
+func (t Trip) Started() time.Time { return t.rec.CreatedAt }
+
 // ErrNoTrip says that no run of the flow has that state, or that it was a day ago.
 var ErrNoTrip = errors.New("flows: no such hop")
 

@@ -294,3 +294,33 @@ func TestWithOddPairs(t *testing.T) {
 	//lint:ignore SA5012 that the odd one is refused is what is tested
 	u.With("one")
 }
+
+func TestBelow(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ raw, want, path string }{
+		{"https://a.example", "https://a.example/x", "/x"},
+		{"https://a.example/", "https://a.example/x", "/x"},
+		{"https://a.example?q", "https://a.example/x?q", "/x"},
+		{"https://a.example#f", "https://a.example/x#f", "/x"},
+		{"https://a.example:8443/b/c/?q=/#f/", "https://a.example:8443/b/c/x?q=/#f/", "/b/c/x"},
+		{"https://a.example/b/..", "https://a.example/b/../x", "/x"},
+		{"https://a.example/b/%2e%2e/", "https://a.example/b/%2e%2e/x", "/x"},
+		{"https://a.example/b//", "https://a.example/b//x", "/b//x"},
+	} {
+		u, err := target.Parse(tt.raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := u.Below("x")
+		if err != nil || got.String() != tt.want || got.Path() != tt.path || got.Origin() != u.Origin() {
+			t.Errorf("%s: Below = %s with path %s, %v; want %s with path %s", tt.raw, got, got.Path(), err, tt.want, tt.path)
+		}
+	}
+	u, err := target.Parse("https://a.example/" + strings.Repeat("a", target.MaxLength-len("https://a.example/")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := u.Below("x"); err == nil {
+		t.Errorf("Below is longer than a URL may be: %s", got)
+	}
+}

@@ -23,6 +23,9 @@ type Back struct {
 	// Parse reads the parameters with which the run began. It gets the request
 	// that came back, for what is in its path.
 	Parse func(context.Context, *http.Request, Params) (flows.Request, error)
+	// Page is the path of the flow's page, for runs that go on there; "" for a
+	// flow without pages.
+	Page string
 	// Params are the parameters of an answer, beside state. Others are dropped.
 	Params []string
 }
@@ -134,5 +137,25 @@ func (b Back) get(ctx context.Context, g *GUI, w http.ResponseWriter, r *http.Re
 	if err != nil {
 		return fmt.Errorf("back: %w", err)
 	}
+	if b.Page != "" {
+		return b.goOn(g, w, r, run, flows.Ticket{Run: run.ID, Query: trip.Query, Browser: browser.Cookie, Started: trip.Started()})
+	}
 	return g.end(ctx, w, r, run)
+}
+
+// goOn is end for a flow that may wait for the user on a page.
+func (b Back) goOn(g *GUI, w http.ResponseWriter, r *http.Request, run *flows.Run, t flows.Ticket) error {
+	_, away := run.Away()
+	if _, ended := run.End(); ended || away {
+		return g.end(r.Context(), w, r, run)
+	}
+	sealed, err := g.sealTicket(b.Page, t)
+	if err != nil {
+		return err
+	}
+	if err := g.apply(w, r, run); err != nil {
+		return err
+	}
+	redirect(w, http.StatusFound, g.Path(b.Page)+"?run="+url.QueryEscape(sealed))
+	return nil
 }

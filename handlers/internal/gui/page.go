@@ -108,6 +108,7 @@ func (p Page) get(g *GUI, w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	req.Query = r.URL.RawQuery
 	run, err := g.Engine.Start(r.Context(), p.Flow, flows.NewID(), req, b)
 	if err != nil {
 		return err
@@ -196,17 +197,22 @@ func (p Page) open(g *GUI, r *http.Request, sealed string) (flows.Ticket, flows.
 		return t, flows.Request{}, err
 	}
 	req, err := p.Parse(r.Context(), r, q)
+	req.Query = t.Query
 	return t, req, err
 }
 
 // answer shows the run or ends it. posted is the sealed ticket of the form that
 // was posted, "" after a GET.
 func (p Page) answer(g *GUI, w http.ResponseWriter, r *http.Request, run *flows.Run, t flows.Ticket, posted string) error {
+	location, leads := run.Away()
 	if end, ok := run.End(); ok {
-		location, err := p.Location(r.Context(), run, end)
-		if err != nil {
+		var err error
+		if location, err = p.Location(r.Context(), run, end); err != nil {
 			return err
 		}
+		leads = true
+	}
+	if leads {
 		if err := g.apply(w, r, run); err != nil {
 			return err
 		}
