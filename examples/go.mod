@@ -12,6 +12,7 @@ require (
 )
 
 require (
+	github.com/coreos/go-oidc/v3 v3.21.0 // indirect
 	github.com/dustin/go-humanize v1.1.0 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect
@@ -29,7 +30,9 @@ require (
 )
 
 require (
+	github.com/connectid-kit/connectid/flows/directory/entra v0.0.0
 	github.com/connectid-kit/connectid/store/sqlitestore v0.0.0
+	github.com/go-jose/go-jose/v4 v4.1.4
 	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
 	github.com/justinas/nosurf v1.2.0 // indirect
 	github.com/nyaruka/phonenumbers v1.8.1 // indirect
@@ -43,5 +46,7 @@ require (
 )
 
 replace github.com/connectid-kit/connectid => ../
+
+replace github.com/connectid-kit/connectid/flows/directory/entra => ../flows/directory/entra
 
 replace github.com/connectid-kit/connectid/store/sqlitestore => ../store/sqlitestore

@@ -104,6 +104,10 @@ type info struct {
 	APIServer   string
 	Clients     []struct{ ClientID, ClientSecret, Name, RedirectURI, ReturnURL, ErrorURL, Homepage string }
 	Users       []struct{ Credential, Password, Mobile, Name string }
+	Directories []struct {
+		ID     string
+		People []struct{ Name, ObjectID string }
+	}
 }
 
 // demo is a running quickstart.

@@ -21,6 +21,8 @@ type urls struct {
 	API    string
 	Pay    string
 	Papers [2]string
+	// Company is the company directory's.
+	Company string
 }
 
 // addresses returns the URLs for a port. The login server is on localhost and
@@ -36,6 +38,7 @@ func addresses(port int, secure bool) urls {
 	for i := range u.Papers {
 		u.Papers[i] = fmt.Sprintf("%s://127.0.0.1:%d", scheme, port+1+i)
 	}
+	u.Company = fmt.Sprintf("%s://127.0.0.1:%d", scheme, port+3)
 	return u
 }
 

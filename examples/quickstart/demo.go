@@ -19,7 +19,8 @@ import (
 	"github.com/connectid-kit/connectid/store"
 )
 
-// demo is all that runs: connectid with its store and outbox, and two newspapers.
+// demo is all that runs: connectid with its store and outbox, two newspapers, and
+// a company directory.
 type demo struct {
 	urls
 	data        *folder
@@ -29,6 +30,7 @@ type demo struct {
 	kit         *connectid.Kit
 	login       http.Handler // connectid and the demo's own pages
 	papers      [2]http.Handler
+	company     http.Handler
 	logger      *slog.Logger
 }
 
@@ -59,9 +61,13 @@ func (d *demo) open(ctx context.Context) (err error) {
 	if err := addReaders(ctx, d.store); err != nil {
 		return fmt.Errorf("users: %w", err)
 	}
+	directories, err := d.openCompany()
+	if err != nil {
+		return err
+	}
 	d.kit, err = connectid.New(connectid.Config{
 		Store: d.store, Keys: d.data.Keys, LoginURL: d.Login, APIURL: d.API,
-		Sender: d.outbox, Clients: clients.Folders,
+		Sender: d.outbox, Clients: clients.Folders, Directories: directories,
 		InsecureAllowHTTP: !d.secure(),
 		Logger:            d.logger,
 	})
@@ -97,7 +103,7 @@ func (d *demo) register(ctx context.Context) ([]store.Client, error) {
 }
 
 func (d *demo) info(registered []store.Client) info {
-	i := info{LoginServer: d.Login, APIServer: d.API, PayServer: d.Pay, Issuer: d.Login, Users: readers}
+	i := info{LoginServer: d.Login, APIServer: d.API, PayServer: d.Pay, Issuer: d.Login, Users: readers, Directories: d.directories()}
 	for _, c := range registered {
 		i.Clients = append(i.Clients, infoClient{
 			ClientID: c.ID, ClientSecret: d.data.ClientSecrets[c.ID], Name: c.Name,
@@ -107,16 +113,22 @@ func (d *demo) info(registered []store.Client) info {
 	return i
 }
 
-func (d *demo) openPapers() error {
-	client := &http.Client{Timeout: 10 * time.Second}
-	if d.certificate != nil {
-		roots := x509.NewCertPool()
-		roots.AddCert(d.certificate.Leaf)
-		client.Transport = &http.Transport{
-			TLSClientConfig:   &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-			ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute,
-		}
+// transport carries the requests of the newspapers to connectid, and connectid's
+// to the company directory.
+func (d *demo) transport() http.RoundTripper {
+	if d.certificate == nil {
+		return http.DefaultTransport
 	}
+	roots := x509.NewCertPool()
+	roots.AddCert(d.certificate.Leaf)
+	return &http.Transport{
+		TLSClientConfig:   &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute,
+	}
+}
+
+func (d *demo) openPapers() error {
+	client := &http.Client{Timeout: 10 * time.Second, Transport: d.transport()}
 	for i, id := range []string{firstClient, secondClient} {
 		edition, err := paper.LoadEdition(paper.Editions()[i])
 		if err != nil {
@@ -125,7 +137,7 @@ func (d *demo) openPapers() error {
 		keys := d.data.PaperKeys[id]
 		d.papers[i], err = paper.New(paper.Config{
 			Edition: edition, Base: d.Papers[i], LoginServer: d.Login, APIServer: d.API,
-			ClientID: id, ClientSecret: d.data.ClientSecrets[id],
+			ClientID: id, ClientSecret: d.data.ClientSecrets[id], Directory: directoryOf[id],
 			HashKey: keys[:32], BlockKey: keys[32:], HTTPClient: client, Logger: d.logger,
 		})
 		if err != nil {
@@ -153,8 +165,9 @@ func (d *demo) announce(w io.Writer) {
   outbox         %[1]s/demo/outbox
   login server   %[4]s
   API server     %[5]s
+  directory      %[7]s (demo of a company's)
   data           %[6]s
-`, d.Host, d.Papers[0], d.Papers[1], d.Login, d.API, d.data.path)
+`, d.Host, d.Papers[0], d.Papers[1], d.Login, d.API, d.data.path, d.Company)
 	if d.certificate != nil {
 		fmt.Fprintf(w, "\nThe certificate is %s. Browsers warn until you import it as trusted.\n", d.data.file("cert.pem"))
 	}

@@ -16,16 +16,18 @@ import (
 )
 
 // listeners are the sockets of the demo: the login server's, on both loopback
-// addresses as browsers may take localhost for either, and the newspapers'.
+// addresses as browsers may take localhost for either, the newspapers', and the company
+// directory's.
 type listeners struct {
-	Port   int
-	Login  []net.Listener
-	Papers [2]net.Listener
+	Port    int
+	Login   []net.Listener
+	Papers  [2]net.Listener
+	Company net.Listener
 }
 
 // Close closes all of them; those that a server has closed already don't matter.
 func (l *listeners) Close() {
-	for _, one := range append(l.Login, l.Papers[:]...) {
+	for _, one := range append(append(l.Login, l.Papers[:]...), l.Company) {
 		if one != nil {
 			one.Close()
 		}
@@ -40,8 +42,8 @@ func loopback(addr string) (netip.Addr, int, error) {
 		return netip.Addr{}, 0, fmt.Errorf("bad -addr %q: want HOST:PORT such as 127.0.0.1:8080", addr)
 	}
 	port, err := strconv.Atoi(portText)
-	if err != nil || port < 0 || port > 65533 {
-		return netip.Addr{}, 0, fmt.Errorf("bad -addr %q: want a port up to 65533, as the newspapers take the next two", addr)
+	if err != nil || port < 0 || port > 65532 {
+		return netip.Addr{}, 0, fmt.Errorf("bad -addr %q: want a port up to 65532, as the newspapers and the company directory take the next three", addr)
 	}
 	if host == "localhost" {
 		host = "127.0.0.1"
@@ -53,7 +55,7 @@ func loopback(addr string) (netip.Addr, int, error) {
 	return ip, port, nil
 }
 
-// listen opens the three ports. With port 0 it looks for three free ones in a row.
+// listen opens the four ports. With port 0 it looks for four free ones in a row.
 func listen(addr string) (*listeners, error) {
 	ip, port, err := loopback(addr)
 	if err != nil {
@@ -69,11 +71,11 @@ func listen(addr string) (*listeners, error) {
 		}
 		free := probe.Addr().(*net.TCPAddr).Port
 		probe.Close()
-		if l, err := listenAt(ip, free); err == nil && free <= 65533 {
+		if l, err := listenAt(ip, free); err == nil && free <= 65532 {
 			return l, nil
 		}
 	}
-	return nil, errors.New("found no three free ports in a row")
+	return nil, errors.New("found no four free ports in a row")
 }
 
 func listenAt(ip netip.Addr, port int) (*listeners, error) {
@@ -107,7 +109,8 @@ func listenAt(ip netip.Addr, port int) (*listeners, error) {
 			return nil, err
 		}
 	}
-	return l, nil
+	l.Company, err = open("127.0.0.1", port+3)
+	return l, err
 }
 
 // grace is how long requests may take to finish after a signal to stop.
@@ -116,7 +119,7 @@ const grace = 3 * time.Second
 // serve runs the servers until ctx ends, then lets requests finish. ready is called when all of them accept connections.
 func (d *demo) serve(ctx context.Context, l *listeners, ready func()) error {
 	var group sync.WaitGroup
-	failed := make(chan error, 4)
+	failed := make(chan error, 5)
 	var servers []*http.Server
 	start := func(one net.Listener, h http.Handler) {
 		s := d.server(h)
@@ -136,6 +139,7 @@ func (d *demo) serve(ctx context.Context, l *listeners, ready func()) error {
 	for i, one := range l.Papers {
 		start(one, d.papers[i])
 	}
+	start(l.Company, d.company)
 	background, stop := context.WithCancel(ctx)
 	group.Go(func() { d.sweep(background) })
 	ready()

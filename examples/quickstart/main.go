@@ -1,6 +1,6 @@
 // Command quickstart runs everything at once: connectid's login server and API
-// on a SQLite database, two demo newspapers that are its clients, and an outbox
-// that shows every mail and SMS.
+// on a SQLite database, two demo newspapers that are its clients, a demo of a
+// company directory, and an outbox that shows every mail and SMS.
 //
 //	go run ./examples/quickstart
 //
@@ -44,7 +44,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
 	flags.SetOutput(out)
-	flags.StringVar(&o.Addr, "addr", "127.0.0.1:8080", "loopback address of the login server and the API; the newspapers take the next two ports")
+	flags.StringVar(&o.Addr, "addr", "127.0.0.1:8080", "loopback address of the login server and the API; the newspapers and the company directory take the next three ports")
 	flags.StringVar(&o.Data, "data", "", "folder for the database, the keys and the outbox (default: connectid-quickstart in the user's cache folder)")
 	flags.BoolVar(&o.TLS, "tls", false, "serve everything over https, with a certificate made at the first start")
 	flags.BoolVar(&o.Verbose, "v", false, "log every request")

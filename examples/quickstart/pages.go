@@ -27,6 +27,8 @@ type info struct {
 	Issuer      string       `json:"issuer"`
 	Clients     []infoClient `json:"clients"`
 	Users       []infoUser   `json:"users"`
+
+	Directories []infoDirectory `json:"directories"`
 }
 
 type infoClient struct {
@@ -37,6 +39,20 @@ type infoClient struct {
 	ReturnURL    string `json:"returnUrl"`
 	ErrorURL     string `json:"errorUrl"`
 	Homepage     string `json:"homepage"`
+}
+
+// infoDirectory is a company directory of a client.
+type infoDirectory struct {
+	ID       string       `json:"id"` // of azure/{id}
+	ClientID string       `json:"clientId"`
+	Company  string       `json:"company"`
+	People   []infoPerson `json:"people"`
+}
+
+type infoPerson struct {
+	Name     string `json:"name"`
+	ObjectID string `json:"objectId"`
+	Works    bool   `json:"works"` // there; others are refused
 }
 
 type infoUser struct {

@@ -39,6 +39,7 @@ type view struct {
 	Rest     []Article
 	Profile  profile
 	Reset    string // resetPassword at the login server
+	Company  string // azure at the login server; empty for none
 	Key      string // of a message
 	Secure   bool
 	CheckURL string
@@ -151,9 +152,23 @@ func (p *Paper) me(w http.ResponseWriter, r *http.Request, s *session) {
 		return
 	}
 	q := url.Values{"clientId": {p.ClientID}, "returnUrl": {p.Base + "/me"}, "errorUrl": {p.Base + "/me"}, "lang": {p.Edition.Lang}}
-	p.render(w, r, http.StatusOK, "me", view{
+	v := view{
 		Session: s, Title: p.Edition.Text("meHeading"), Profile: who, Reset: p.LoginServer + "/resetPassword?" + q.Encode(),
-	})
+	}
+	if p.Directory != "" {
+		v.Company = p.LoginServer + "/azure/" + url.PathEscape(p.Directory) + "?" + url.Values{"returnUrl": {p.Base + "/me"}}.Encode()
+	}
+	p.render(w, r, http.StatusOK, "me", v)
+}
+
+// registered is where azure comes back to: /callback below the returnUrl. What it
+// says is for the reader only; what she may read is the API's to say.
+func (p *Paper) registered(w http.ResponseWriter, r *http.Request) {
+	if r.FormValue("azureStatus") == "success" {
+		p.message(w, r, http.StatusOK, "companyDone", "/me")
+		return
+	}
+	p.message(w, r, http.StatusOK, "companyFailed", "/me")
 }
 
 // message shows one of the edition's messages: key+"Heading" and key+"Text".

@@ -30,6 +30,7 @@ type Config struct {
 	ClientSecret string   // empty for a public client
 	HashKey      []byte   // signs cookies: 32 random bytes; required
 	BlockKey     []byte   // encrypts cookies: 32 random bytes; required
+	Directory    string   // the id of a company directory with which readers register; empty for none
 	HTTPClient   *http.Client
 	Logger       *slog.Logger // default [slog.Default]
 }
@@ -110,6 +111,7 @@ func (p *Paper) routes() http.Handler {
 	mux.HandleFunc("GET /callback", p.callback)
 	mux.HandleFunc("GET /join", p.join)
 	mux.HandleFunc("GET /me", p.arriving(p.me))
+	mux.HandleFunc("GET /me/callback", p.registered)
 	mux.HandleFunc("POST /logout", p.logout)
 	mux.HandleFunc("GET /logged-out", p.loggedOut)
 	mux.HandleFunc("GET /terms", p.terms)
