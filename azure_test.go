@@ -382,7 +382,11 @@ func TestAzureErrors(t *testing.T) {
 			return b.get(callbackURL("fjord", "state", id+".AAAAAAAAAAAAAAAAAAAAAAAAAA", "code", "kari"))
 		}},
 		{"at another directory's address", func(a *azureSite, _ store.User, b *browser) *browser {
-			return b.get(callbackURL("fjord2", "state", b.leave("fjord"), "code", "kari"))
+			b.get(callbackURL("fjord2", "state", b.leave("fjord"), "code", "kari"))
+			if n := a.second.finishes; n != 0 {
+				a.t.Errorf("the other directory was asked %d times", n)
+			}
+			return b
 		}},
 		{"logged out meanwhile", func(a *azureSite, _ store.User, b *browser) *browser {
 			state := b.leave("fjord")

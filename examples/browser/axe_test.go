@@ -216,6 +216,9 @@ func TestDemoPages(t *testing.T) {
 		{b, d.fjord() + "/article/torskekvoten"},
 		{b, d.skargard() + "/me"},
 		{b, d.skargard() + "/article/sillen"},
+		{out, d.fjord() + "/me/callback?azureStatus=success"},
+		{out, d.skargard() + "/me/callback?azureStatus=error"},
+		{b, d.LoginServer + "/azure/" + d.Directories[0].ID + "?returnUrl=" + d.fjord()},
 	} {
 		page.b.look(false)
 		page.b.open(page.url)
