@@ -111,6 +111,9 @@ func (f *fake) issuer(tenant string) string {
 
 // RoundTrip implements [http.RoundTripper].
 func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Scheme+"://"+r.URL.Host != authority {
+		f.t.Errorf("%s was asked for", r.URL)
+	}
 	kind := r.URL.Path
 	for _, known := range []string{pathKeys, pathToken, "/.well-known/openid-configuration"} {
 		if strings.HasSuffix(r.URL.Path, known) {

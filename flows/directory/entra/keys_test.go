@@ -77,6 +77,14 @@ func TestOutagesOfTheProvider(t *testing.T) {
 		if n := f.count(pathKeys); n < 10 || n > 3*24+1 {
 			t.Errorf("keys were asked for %d times in three days; want a few tries", n)
 		}
+		before := f.count(pathKeys)
+		for range 100 {
+			wantPerson(t, f, d)
+			synctest.Wait()
+		}
+		if n := f.count(pathKeys) - before; n > 1 {
+			t.Errorf("100 sign-ins at once: keys were asked for %d times", n)
+		}
 		time.Sleep(24 * time.Hour)
 		_, err := d.Start(t.Context(), directory.SignIn{ReturnURL: returnURL, State: "x"})
 		wantOutage(t, err)
