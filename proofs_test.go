@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -24,7 +25,15 @@ type hooked struct {
 	beforeSession func()
 	beforeCode    func()
 	runSizes      []int
-	inserted      int // runs
+	inserted      int  // runs
+	down          bool // for the end of grants
+}
+
+func (h *hooked) RevokeUserGrants(ctx context.Context, u string, until time.Time) (int, error) {
+	if h.down {
+		return 0, errors.New("the store is down")
+	}
+	return h.Store.RevokeUserGrants(ctx, u, until)
 }
 
 func fire(f *func()) {
@@ -191,6 +200,27 @@ func TestParkedNewPassword(t *testing.T) {
 			t.Error("an old proof set a password")
 		}
 	})
+}
+
+// A new password that was stored, but did not end everything, can be sent again:
+// the proof goes on in the epoch that it began itself.
+func TestResetIsRepeatedAfterAnOutage(t *testing.T) {
+	s, h := newHooked(t)
+	s.user(kari, password)
+	b := s.browser()
+	b.open("resetPassword", "credential", kari).submit("sendVerificationCodeEvent")
+	b.submit("verificationEvent", "code", s.code(kari)).wantState("newPasswordState")
+	run := b.url.String()
+	h.down = true
+	b.submit("setPasswordEvent", "newPassword", nextPassword, "newPasswordAgain", nextPassword).wantStatus(503)
+	if b.loggedIn() {
+		t.Error("a reset that did not end everything logs in")
+	}
+	h.down = false
+	b.get(run).submit("setPasswordEvent", "newPassword", nextPassword, "newPasswordAgain", nextPassword).wantAt(returnURL)
+	if !b.loggedIn() || !s.opens(nextPassword) {
+		t.Error("the second try did not do it")
+	}
 }
 
 // submitRun posts a kept page of a run, with the token that the browser has now.
