@@ -11,10 +11,12 @@ import (
 )
 
 // Roles names a backend for every role, such as users in PostgreSQL, sessions
-// and counters in Redis. One backend may have several roles; all are required.
+// and counters in Redis. One backend may have several roles; all are required,
+// and Users and Merges have to be the same one.
 type Roles struct {
 	Clients        Clients
 	Users          Users
+	Merges         Merges
 	Sessions       Sessions
 	RememberSeries RememberSeries
 	OneTimeCodes   OneTimeCodes
@@ -28,6 +30,7 @@ type Roles struct {
 type Composed struct {
 	clients
 	users
+	merges
 	sessions
 	series
 	codes
@@ -43,6 +46,7 @@ type Composed struct {
 type (
 	clients  = Clients
 	users    = Users
+	merges   = Merges
 	sessions = Sessions
 	series   = RememberSeries
 	codes    = OneTimeCodes
@@ -72,7 +76,7 @@ type backend struct {
 // backend that has them, once.
 func Compose(r Roles) (*Composed, error) {
 	c := &Composed{
-		clients: r.Clients, users: r.Users, sessions: r.Sessions, series: r.RememberSeries,
+		clients: r.Clients, users: r.Users, merges: r.Merges, sessions: r.Sessions, series: r.RememberSeries,
 		codes: r.OneTimeCodes, runs: r.Runs, grants: r.Grants, counters: r.Counters,
 		directories: r.DirectoryLinks,
 	}
@@ -90,6 +94,9 @@ func Compose(r Roles) (*Composed, error) {
 	}
 	if len(missing) > 0 {
 		return nil, fmt.Errorf("store: no backend for %s", strings.Join(missing, ", "))
+	}
+	if !sameStore(r.Users, r.Merges) {
+		return nil, errors.New("store: Merges has another backend than Users: both change in one step")
 	}
 	return c, nil
 }

@@ -15,7 +15,7 @@ import (
 // two puts people in one backend and what comes and goes in another.
 func two(people, rest store.Store) store.Roles {
 	return store.Roles{
-		Clients: people, Users: people, Sessions: rest, RememberSeries: people,
+		Clients: people, Users: people, Merges: people, Sessions: rest, RememberSeries: people,
 		OneTimeCodes: rest, Runs: rest, Grants: people, Counters: rest, DirectoryLinks: people,
 	}
 }
@@ -40,6 +40,14 @@ func TestComposeNamesEveryMissingRole(t *testing.T) {
 	_, err := store.Compose(r)
 	if err == nil || !strings.HasSuffix(err.Error(), "Users, Grants, Counters") {
 		t.Errorf("Compose = %v, want the three roles that are missing", err)
+	}
+}
+
+func TestComposeKeepsUsersAndMergesTogether(t *testing.T) {
+	r := two(memstore.New(), memstore.New())
+	r.Merges = memstore.New()
+	if _, err := store.Compose(r); err == nil || !strings.Contains(err.Error(), "Merges") {
+		t.Errorf("Compose = %v, want an error about Merges", err)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 func ExampleCompose() {
 	accounts, rest := memstore.New(), memstore.New()
 	_, err := store.Compose(store.Roles{
-		Clients: accounts, Users: accounts,
+		Clients: accounts, Users: accounts, Merges: accounts,
 		Sessions: rest, Runs: rest, Counters: rest, DirectoryLinks: accounts,
 	})
 	fmt.Println(err)

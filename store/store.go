@@ -73,6 +73,7 @@ func (d Digest) IsZero() bool { return d == Digest{} }
 type Store interface {
 	Clients
 	Users
+	Merges
 	Sessions
 	RememberSeries
 	OneTimeCodes

@@ -56,7 +56,8 @@ type User struct {
 type Users interface {
 	// CreateUser inserts the user with Version 1, whatever u.Version says, or
 	// returns ErrConflict when the ID, the Number or one of the credentials is
-	// taken.
+	// taken. Those of an absorbed user (see [Merges]) are taken too, but for the
+	// credentials.
 	CreateUser(ctx context.Context, u User) error
 	// User returns the user with the given ID, or ErrNotFound.
 	User(ctx context.Context, id string) (User, error)
@@ -68,6 +69,6 @@ type Users interface {
 	// ErrNotFound that there is no such user. Number and CreatedAt never change.
 	UpdateUser(ctx context.Context, u User) error
 	// DeleteUser removes the user and frees the credentials; no error when
-	// there is none.
+	// there is none. What is left of the users whom she absorbed goes with her.
 	DeleteUser(ctx context.Context, id string) error
 }

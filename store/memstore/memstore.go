@@ -90,7 +90,7 @@ const sweepBatch = 256
 func (s *Store) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {
 	total := 0
 	for _, sweep := range []func(time.Time, int) int{
-		s.sessions.sweep, s.series.sweep, s.codes.sweep, s.runs.sweep, s.grants.sweep, s.counters.sweep,
+		s.users.sweep, s.sessions.sweep, s.series.sweep, s.codes.sweep, s.runs.sweep, s.grants.sweep, s.counters.sweep,
 	} {
 		for total < limit {
 			if err := ctx.Err(); err != nil {

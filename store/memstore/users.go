@@ -1,9 +1,11 @@
 package memstore
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/connectid-kit/connectid/store"
 )
@@ -13,6 +15,8 @@ type users struct {
 	byID         map[string]*store.User
 	byNumber     map[int64]*store.User
 	byCredential map[credential]*store.User
+	merges       merges
+	gate         gate // of all who change accounts
 }
 
 // credential is what makes a credential unique.
@@ -25,23 +29,26 @@ func (t *users) init() {
 	t.byID = map[string]*store.User{}
 	t.byNumber = map[int64]*store.User{}
 	t.byCredential = map[credential]*store.User{}
+	t.merges.init()
 }
 
 // CreateUser implements [store.Users].
 func (s *Store) CreateUser(ctx context.Context, u store.User) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	if u.ID == "" {
-		return errNoKey
+		return cmp.Or(ctx.Err(), errNoKey)
 	}
 	u = copyUser(u)
 	u.Version = 1
 
 	t := &s.users
+	if err := t.gate.enter(ctx, s); err != nil {
+		return err
+	}
+	defer t.gate.leave()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.byID[u.ID] != nil || t.byNumber[u.Number] != nil || t.taken(u) {
+	_, left := t.merges.absorbed[u.ID]
+	if left || t.merges.numbers[u.Number] || t.byID[u.ID] != nil || t.byNumber[u.Number] != nil || t.taken(u) {
 		return store.ErrConflict
 	}
 	t.add(&u)
@@ -78,12 +85,13 @@ func (s *Store) UserByCredential(ctx context.Context, kind store.CredentialKind,
 
 // UpdateUser implements [store.Users].
 func (s *Store) UpdateUser(ctx context.Context, u store.User) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	u = copyUser(u)
 
 	t := &s.users
+	if err := t.gate.enter(ctx, s); err != nil {
+		return err
+	}
+	defer t.gate.leave()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	old := t.byID[u.ID]
@@ -102,22 +110,24 @@ func (s *Store) UpdateUser(ctx context.Context, u store.User) error {
 
 // DeleteUser implements [store.Users].
 func (s *Store) DeleteUser(ctx context.Context, id string) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.users.gate.enter(ctx, s); err != nil {
 		return err
 	}
+	defer s.users.gate.leave()
 	s.users.mu.Lock()
 	defer s.users.mu.Unlock()
 	if u := s.users.byID[id]; u != nil {
 		s.users.drop(u)
+		s.users.merges.forget(id, time.Now())
 	}
 	return nil
 }
 
-// taken reports whether another user has one of u's credentials, or u has one
-// of them twice. The lock is held.
-func (t *users) taken(u store.User) bool {
+// taken reports whether another user than those named has one of u's
+// credentials, or u has one of them twice. The lock is held.
+func (t *users) taken(u store.User, but ...string) bool {
 	for i, c := range u.Credentials {
-		if o := t.byCredential[credential{c.Kind, c.Identity}]; o != nil && o.ID != u.ID {
+		if o := t.byCredential[credential{c.Kind, c.Identity}]; o != nil && o.ID != u.ID && !slices.Contains(but, o.ID) {
 			return true
 		}
 		for _, d := range u.Credentials[:i] {
@@ -146,10 +156,15 @@ func (t *users) drop(u *store.User) {
 
 // copyUser returns a user that shares nothing with u.
 func copyUser(u store.User) store.User {
-	u.Credentials = slices.Clone(u.Credentials)
-	for i := range u.Credentials {
-		utc(&u.Credentials[i].VerifiedAt, &u.Credentials[i].AddedAt)
-	}
+	u.Credentials = copyCredentials(u.Credentials)
 	utc(&u.PasswordSetAt, &u.TermsAt, &u.CreatedAt, &u.UpdatedAt)
 	return u
+}
+
+func copyCredentials(all []store.Credential) []store.Credential {
+	all = slices.Clone(all)
+	for i := range all {
+		utc(&all[i].VerifiedAt, &all[i].AddedAt)
+	}
+	return all
 }

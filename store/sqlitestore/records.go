@@ -191,3 +191,44 @@ func (t *texts) Scan(v any) error {
 	}
 	return json.Unmarshal([]byte(s), (*[]string)(t))
 }
+
+// inJSON is a part of a record as JSON.
+type inJSON[R any] struct{ of *R }
+
+func asJSON[R any](of *R) *inJSON[R] { return &inJSON[R]{of} }
+
+// Value implements [driver.Valuer].
+func (j *inJSON[R]) Value() (driver.Value, error) {
+	b, err := json.Marshal(j.of)
+	return string(b), err
+}
+
+// Scan implements [database/sql.Scanner].
+func (j *inJSON[R]) Scan(v any) error {
+	s, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("a part is a %T, want a text", v)
+	}
+	if err := json.Unmarshal([]byte(s), j.of); err != nil {
+		return err
+	}
+	inUTC(j.of)
+	return nil
+}
+
+// inUTC puts the times of users and credentials into UTC, which JSON keeps as
+// they were written.
+func inUTC(v any) {
+	switch v := v.(type) {
+	case *store.User:
+		for _, t := range []*time.Time{&v.PasswordSetAt, &v.TermsAt, &v.CreatedAt, &v.UpdatedAt} {
+			*t = t.UTC()
+		}
+		inUTC(&v.Credentials)
+	case *[]store.Credential:
+		for i := range *v {
+			c := &(*v)[i]
+			c.VerifiedAt, c.AddedAt = c.VerifiedAt.UTC(), c.AddedAt.UTC()
+		}
+	}
+}

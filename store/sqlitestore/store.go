@@ -133,8 +133,17 @@ func (s *Store) Ping(ctx context.Context) error {
 	return err
 }
 
-// stmt returns the prepared statement for reading.
+// stmt returns the prepared statement for reading: inside a callback, what its
+// transaction has written too.
 func (s *Store) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+	if j := joinedIn(ctx, s); j != nil {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		if j.over {
+			return nil, errTxOver
+		}
+		return j.t.stmt(query)
+	}
 	if stmt, ok := s.reads.Load(query); ok {
 		return stmt.(*sql.Stmt), nil
 	}

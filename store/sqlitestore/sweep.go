@@ -19,6 +19,7 @@ var sweeps = []struct{ table, key string }{
 	{"connectid_revoked", "id"},
 	{"connectid_access_tokens", "hash"},
 	{"connectid_counters", "key"},
+	{"connectid_merges", "id"},
 }
 
 // Sweep implements [store.Sweeper].

@@ -1,6 +1,7 @@
 package sqlitestore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"slices"
@@ -20,6 +21,9 @@ func (s *Store) CreateUser(ctx context.Context, u store.User) error {
 	u.Version = 1
 	u.Credentials = slices.Clone(u.Credentials)
 	_, err := write(ctx, s, func(t *txn) (struct{}, error) {
+		if taken, err := t.exists(notAbsorbed, u.ID, u.Number); err != nil || taken {
+			return struct{}{}, cmp.Or(err, store.ErrConflict)
+		}
 		if _, err := t.exec(userKind.inserts, userKind.fields(&u)...); err != nil {
 			return struct{}{}, conflict(err)
 		}
@@ -78,30 +82,38 @@ func (s *Store) user(ctx context.Context, where string, args ...any) (store.User
 // UpdateUser implements [store.Users].
 func (s *Store) UpdateUser(ctx context.Context, u store.User) error {
 	u.Credentials = slices.Clone(u.Credentials)
-	_, err := write(ctx, s, func(t *txn) (struct{}, error) {
-		none := struct{}{}
-		n, err := t.exec(`UPDATE connectid_users SET version = version + 1, epoch = ?, blocked = ?, password_hash = ?, password_set_at = ?,
-			first_name = ?, last_name = ?, language = ?, terms_at = ?, customer_number = ?, updated_at = ?
-			WHERE id = ? AND version = ?`,
-			u.Epoch, u.Blocked, u.PasswordHash, micro(u.PasswordSetAt), u.FirstName, u.LastName, u.Language, micro(u.TermsAt), u.CustomerNumber, micro(u.UpdatedAt),
-			u.ID, u.Version)
-		if err != nil {
-			return none, err
-		}
-		if n == 0 {
-			return none, t.missed("connectid_users WHERE id = ?", u.ID)
-		}
-		if _, err := t.exec("DELETE FROM connectid_credentials WHERE user_id = ?", u.ID); err != nil {
-			return none, err
-		}
-		return none, t.putCredentials(u)
-	})
+	_, err := write(ctx, s, func(t *txn) (struct{}, error) { return struct{}{}, t.updateUser(u) })
 	return err
+}
+
+func (t *txn) updateUser(u store.User) error {
+	n, err := t.exec(`UPDATE connectid_users SET version = version + 1, epoch = ?, blocked = ?, password_hash = ?, password_set_at = ?,
+		first_name = ?, last_name = ?, language = ?, terms_at = ?, customer_number = ?, updated_at = ?
+		WHERE id = ? AND version = ?`,
+		u.Epoch, u.Blocked, u.PasswordHash, micro(u.PasswordSetAt), u.FirstName, u.LastName, u.Language, micro(u.TermsAt), u.CustomerNumber, micro(u.UpdatedAt),
+		u.ID, u.Version)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return t.missed("connectid_users WHERE id = ?", u.ID)
+	}
+	if _, err := t.exec("DELETE FROM connectid_credentials WHERE user_id = ?", u.ID); err != nil {
+		return err
+	}
+	return t.putCredentials(u)
 }
 
 // DeleteUser implements [store.Users].
 func (s *Store) DeleteUser(ctx context.Context, id string) error {
-	return s.exec(ctx, "DELETE FROM connectid_users WHERE id = ?", id)
+	_, err := write(ctx, s, func(t *txn) (struct{}, error) {
+		n, err := t.exec("DELETE FROM connectid_users WHERE id = ?", id)
+		if err != nil || n == 0 {
+			return struct{}{}, err
+		}
+		return struct{}{}, t.forget(id)
+	})
+	return err
 }
 
 func (t *txn) putCredentials(u store.User) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -31,6 +32,7 @@ const groupSize = 128
 type op struct {
 	ctx   context.Context
 	do    func(*txn) error
+	alone bool        // in a transaction of its own, and not run again
 	taken atomic.Bool // by the writer, or by a caller that gave up
 	err   error
 	done  chan struct{}
@@ -42,11 +44,24 @@ var errClosed = errors.New("sqlitestore: closed")
 // durable. do changes nothing when it fails; it may be run again. It must not
 // touch what the caller may change, since the caller may have gone.
 func write[R any](ctx context.Context, s *Store, do func(*txn) (R, error)) (R, error) {
+	return submit(ctx, s, false, do)
+}
+
+// writeAlone is write for what may do more than change the store: do has a
+// transaction of its own and is run once.
+func writeAlone[R any](ctx context.Context, s *Store, do func(*txn) (R, error)) (R, error) {
+	return submit(ctx, s, true, do)
+}
+
+func submit[R any](ctx context.Context, s *Store, alone bool, do func(*txn) (R, error)) (R, error) {
 	var none, result R
 	if err := ctx.Err(); err != nil {
 		return none, err
 	}
-	o := &op{ctx: ctx, done: make(chan struct{})}
+	if j := joinedIn(ctx, s); j != nil {
+		return inJoined(ctx, j, do)
+	}
+	o := &op{ctx: ctx, alone: alone, done: make(chan struct{})}
 	o.do = func(t *txn) (err error) {
 		result, err = do(t)
 		return err
@@ -96,6 +111,11 @@ func (w *writer) run() {
 			}
 			w.mu.Unlock()
 			return
+		}
+		if w.queue[0].alone {
+			n = 1
+		} else if i := slices.IndexFunc(w.queue[:n], func(o *op) bool { return o.alone }); i > 0 {
+			n = i
 		}
 		group := w.queue[:n:n]
 		w.queue = w.queue[n:]

@@ -74,6 +74,7 @@ func arguments(m reflect.Method, n int) []reflect.Value {
 		t := m.Type.In(i)
 		v := reflect.New(t).Elem()
 		switch {
+		case t.Kind() == reflect.Func: // a callback may be nil
 		case t.Kind() == reflect.Struct && t != timeType:
 			fill(v, "", n)
 			matchKeys(v, n)
@@ -95,7 +96,7 @@ func arguments(m reflect.Method, n int) []reflect.Value {
 
 // matchKeys gives a record the keys that calls with the same n ask for.
 func matchKeys(v reflect.Value, n int) {
-	for _, name := range []string{"ID", "UserID", "Directory", "Tenant", "ObjectID", "GrantID", "ClientID", "Handle", "Hash", "Key"} {
+	for _, name := range []string{"ID", "UserID", "Survivor", "Absorbed", "Directory", "Tenant", "ObjectID", "GrantID", "ClientID", "Handle", "Hash", "Key"} {
 		f := v.FieldByName(name)
 		switch {
 		case !f.IsValid():

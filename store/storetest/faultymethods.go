@@ -58,6 +58,41 @@ func (f *Faulty) DeleteUser(ctx context.Context, id string) error {
 	return f.do(ctx, "DeleteUser", func() error { return f.Store.DeleteUser(ctx, id) })
 }
 
+// MergeUsers implements [store.Merges].
+func (f *Faulty) MergeUsers(ctx context.Context, m store.Merge, survivor store.User, fn func(context.Context) error) error {
+	return f.do(ctx, "MergeUsers", func() error { return f.Store.MergeUsers(ctx, m, survivor, fn) })
+}
+
+// UnmergeUsers implements [store.Merges].
+func (f *Faulty) UnmergeUsers(ctx context.Context, m store.Merge, survivor, absorbed store.User, fn func(context.Context) error) error {
+	return f.do(ctx, "UnmergeUsers", func() error { return f.Store.UnmergeUsers(ctx, m, survivor, absorbed, fn) })
+}
+
+// Merge implements [store.Merges].
+func (f *Faulty) Merge(ctx context.Context, id string) (store.Merge, error) {
+	return get(ctx, f, "Merge", func() (store.Merge, error) { return f.Store.Merge(ctx, id) })
+}
+
+// SwapMerge implements [store.Merges].
+func (f *Faulty) SwapMerge(ctx context.Context, m store.Merge) error {
+	return f.do(ctx, "SwapMerge", func() error { return f.Store.SwapMerge(ctx, m) })
+}
+
+// PendingMerges implements [store.Merges].
+func (f *Faulty) PendingMerges(ctx context.Context, now time.Time) iter.Seq2[store.Merge, error] {
+	return list(ctx, f, "PendingMerges", f.Store.PendingMerges(ctx, now))
+}
+
+// UserMerges implements [store.Merges].
+func (f *Faulty) UserMerges(ctx context.Context, survivorID string) iter.Seq2[store.Merge, error] {
+	return list(ctx, f, "UserMerges", f.Store.UserMerges(ctx, survivorID))
+}
+
+// ResolveUser implements [store.Merges].
+func (f *Faulty) ResolveUser(ctx context.Context, id string) (store.User, error) {
+	return get(ctx, f, "ResolveUser", func() (store.User, error) { return f.Store.ResolveUser(ctx, id) })
+}
+
 // CreateSession implements [store.Sessions].
 func (f *Faulty) CreateSession(ctx context.Context, s store.Session) error {
 	return f.do(ctx, "CreateSession", func() error { return f.Store.CreateSession(ctx, s) })

@@ -40,6 +40,7 @@ import (
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	t.Run("Clients", func(t *testing.T) { TestClients(t, as[store.Clients](open)) })
 	t.Run("Users", func(t *testing.T) { TestUsers(t, as[store.Users](open)) })
+	t.Run("Merges", func(t *testing.T) { TestMerges(t, as[MergeStore](open)) })
 	t.Run("Sessions", func(t *testing.T) { TestSessions(t, as[store.Sessions](open)) })
 	t.Run("RememberSeries", func(t *testing.T) { TestRememberSeries(t, as[store.RememberSeries](open)) })
 	t.Run("OneTimeCodes", func(t *testing.T) { TestOneTimeCodes(t, as[store.OneTimeCodes](open)) })
@@ -55,6 +56,16 @@ func TestClients(t *testing.T, open func(t *testing.T) store.Clients) { run(t, o
 
 // TestUsers checks the [store.Users] contract.
 func TestUsers(t *testing.T, open func(t *testing.T) store.Users) { run(t, open, userRules) }
+
+// MergeStore is what [TestMerges] needs: users and merges are one backend's.
+type MergeStore interface {
+	store.Users
+	store.Merges
+}
+
+// TestMerges checks the [store.Merges] contract, and what it adds to that of
+// [store.Users].
+func TestMerges(t *testing.T, open func(t *testing.T) MergeStore) { run(t, open, mergeRules) }
 
 // TestSessions checks the [store.Sessions] contract.
 func TestSessions(t *testing.T, open func(t *testing.T) store.Sessions) { run(t, open, sessionRules) }
@@ -107,6 +118,7 @@ func Check(ctx context.Context, open func() store.Store) []Failure {
 	var all []Failure
 	all = append(all, check(ctx, "Clients", func() store.Clients { return open() }, clientRules)...)
 	all = append(all, check(ctx, "Users", func() store.Users { return open() }, userRules)...)
+	all = append(all, check(ctx, "Merges", func() MergeStore { return open() }, mergeRules)...)
 	all = append(all, check(ctx, "Sessions", func() store.Sessions { return open() }, sessionRules)...)
 	all = append(all, check(ctx, "RememberSeries", func() store.RememberSeries { return open() }, seriesRules)...)
 	all = append(all, check(ctx, "OneTimeCodes", func() store.OneTimeCodes { return open() }, oneTimeRules)...)
