@@ -92,6 +92,17 @@ type Config struct {
 	// ExtensionGrants are further grant types of the token endpoint.
 	ExtensionGrants []oauth.ExtensionGrant
 
+	// MergeUndo is how long two accounts that became one can be parted again;
+	// default 7 days, negative for never.
+	MergeUndo time.Duration
+	// OnMerge moves what the host keeps for the user m.Absorbed to m.Survivor when
+	// two accounts become one, and OnUnmerge moves it back. They are called in the
+	// transaction that changes the accounts, which stores with transactions put
+	// into the context (sqlitestore.TxFrom); an error leaves the accounts as they
+	// were. With OnMerge and without OnUnmerge no merge can be undone.
+	OnMerge   func(context.Context, store.Merge) error
+	OnUnmerge func(context.Context, store.Merge) error
+
 	// OnEvent is told of every event of every flow, for those who count their
 	// funnel; OnNotice of what happens to accounts (a wrong password, a theft, a
 	// limit reached). Both must not block, and get no secret.

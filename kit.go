@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
@@ -48,6 +49,8 @@ type Kit struct {
 	bounds   *middleware.Bounds
 
 	directories map[string]Directory
+	clients     store.Clients // what Run needs
+	logger      *slog.Logger
 
 	loginServer, apiServer, wellKnown http.Handler
 	loginPath, apiPath                string // with a slash at both ends
@@ -137,11 +140,16 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 		Limits: c.Limits, Lifetimes: c.Lifetimes, Passwords: c.Passwords,
 		Observer: c.OnNotice, Logger: c.Logger,
 		ResetURL: func(cl store.Client) string { return resetURL(loginURL, cl) },
+		Merge: account.MergeConfig{
+			Undo: c.MergeUndo, OnMerge: c.OnMerge, OnUnmerge: c.OnUnmerge,
+			UndoURL: func(cl store.Client, id, token string) string { return undoURL(loginURL, cl, id, token) },
+		},
 	})
 	note(err)
 	if err != nil {
 		k.accounts = new(account.Service) // never used: stands in for the checks below
 	}
+	k.clients, k.logger = clients, c.Logger
 	engine, err := flows.NewEngine(flows.EngineConfig{
 		Accounts: k.accounts, Runs: c.Store, Keys: ring, Lifetime: c.RunLifetime, Observer: c.OnEvent,
 	})
@@ -186,7 +194,8 @@ func (k *Kit) Accounts() *account.Service { return k.accounts }
 func (k *Kit) OAuth() *oauth.Server { return k.oauth }
 
 // Run does the work that no request should wait for: it removes what has
-// expired from the store. It returns when the context ends, with its error.
+// expired from the store, and finishes what follows the merges of accounts. Any
+// number of nodes may run it. It returns when the context ends, with its error.
 func (k *Kit) Run(ctx context.Context) error {
 	const pause, batch = time.Minute, 500
 	sweeper, ok := k.store.(store.Sweeper)
@@ -195,6 +204,9 @@ func (k *Kit) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(pause):
+		}
+		if err := k.accounts.SettleMerges(ctx, k.clients); err != nil && ctx.Err() == nil {
+			k.logger.WarnContext(ctx, "merges are not settled", "err", err) // the next round tries again
 		}
 		for n := batch; ok && n == batch; {
 			var err error

@@ -31,6 +31,13 @@ func (k *Kit) ResetPassword() http.Handler { return k.login.ResetPassword() }
 // mounted at azure/ and below.
 func (k *Kit) Azure() http.Handler { return k.login.Azure(k.directories) }
 
+// Merge returns the handler of mergeUrl.
+func (k *Kit) Merge() http.Handler { return k.login.Merge() }
+
+// Unmerge returns the handler of the page at which a merge is undone, to which
+// the notices of the merge link: it is mounted at unmerge.
+func (k *Kit) Unmerge() http.Handler { return k.login.Unmerge() }
+
 // Authorize returns the handler of the authorization endpoint.
 func (k *Kit) Authorize() http.Handler { return k.bounds.Handler(k.oauth.Authorize()) }
 
@@ -59,6 +66,8 @@ func (k *Kit) route() {
 		"loginCheck":                             k.LoginCheck(),
 		"logout":                                 k.Logout(),
 		"resetPassword":                          k.ResetPassword(),
+		"merge":                                  k.Merge(),
+		"unmerge":                                k.Unmerge(),
 		"oauth/authorize":                        k.Authorize(),
 		"oauthLogin":                             k.OAuthLogin(),
 		"oauth/token":                            k.Token(),
@@ -168,10 +177,23 @@ func cutBase(path, base string) (rest string, ok bool) {
 // resetURL returns where a user of the client changes her password, for the
 // notice of a changed one; "" for a client without a homepage to return to.
 func resetURL(loginURL string, c store.Client) string {
+	return linkFromHomepage(loginURL+"/resetPassword", c, url.Values{})
+}
+
+// undoURL returns where a merge is undone, for its notices; "" for a client
+// without a homepage to return to.
+func undoURL(loginURL string, c store.Client, id, token string) string {
+	return linkFromHomepage(loginURL+"/unmerge", c, url.Values{"merge": {id}, "token": {token}})
+}
+
+// linkFromHomepage returns the address of a page that returns to the client's
+// homepage.
+func linkFromHomepage(page string, c store.Client, q url.Values) string {
 	if u, err := target.Parse(c.Homepage); err != nil || !target.For(&c).Allows(u) {
 		return ""
 	}
-	return loginURL + "/resetPassword?" + url.Values{
-		"clientId": {c.ID}, "returnUrl": {c.Homepage}, "errorUrl": {c.Homepage},
-	}.Encode()
+	q.Set("clientId", c.ID)
+	q.Set("returnUrl", c.Homepage)
+	q.Set("errorUrl", c.Homepage)
+	return page + "?" + q.Encode()
 }

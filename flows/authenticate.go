@@ -230,17 +230,27 @@ func submitGiven(ctx context.Context, r *Run, e Event) (Event, error) {
 // sendCode sends a code to the credential of the run.
 func sendCode(ctx context.Context, r *Run) (Event, error) {
 	cred, err := r.credential()
+	e, err := deliverCode(ctx, r, cred, err, r.purpose())
+	if e == SendVerificationCode {
+		r.Data.Sent = cred
+	}
+	return e, err
+}
+
+// deliverCode sends a code to the credential unless that is faulty, and notes
+// what is wrong.
+func deliverCode(ctx context.Context, r *Run, cred account.Credential, fault error, purpose string) (Event, error) {
+	err := fault
 	if err == nil {
 		err = r.Accounts.SendCode(ctx, account.CodeRequest{
-			Client: r.Client(), Credential: cred, Purpose: r.purpose(), Origin: r.Browser.Origin, Lang: r.Request.Lang,
+			Client: r.Client(), Credential: cred, Purpose: purpose, Origin: r.Browser.Origin, Lang: r.Request.Lang,
 		})
 	}
 	switch {
 	case err == nil:
-		if r.state.name == "verificationState" {
+		if r.state.name == "verificationState" || r.state.name == "mergeVerificationState" {
 			r.Data.Notice = "notice.code.sent"
 		}
-		r.Data.Sent = cred
 		return SendVerificationCode, nil
 	case errors.Is(err, account.ErrCredentialEmpty), errors.Is(err, account.ErrCredentialInvalid), errors.Is(err, account.ErrCredentialPremium):
 		credentialFault(r, err)
@@ -288,6 +298,7 @@ func startSession(ctx context.Context, r *Run) (Event, error) {
 		return "", err
 	}
 	r.Browser.Session, r.Effects.Session, r.Data.Started = session, handles, session.Handle
+	r.user = nil
 	if r.again {
 		return Continue, nil
 	}

@@ -14,7 +14,9 @@ const (
 	VerifyCredentials    Event = "verifyCredentialsEvent"    // verified by password
 	SetPassword          Event = "setPasswordEvent"          // password saved
 	NavigateAway         Event = "navigateAwayEvent"         // left without logging in
-	Continue             Event = "continueEvent"             // the plain "next"
+
+	SendEmailToCustomerService Event = "sendEmailToCustomerServiceEvent" // something failed and the user clicked sendEmailToCustomerServiceButton
+	Continue                   Event = "continueEvent"                   // the plain "next"
 )
 
 // Events in the style of the documents, for what those leave open.
@@ -28,6 +30,14 @@ const (
 	ProveAgain       Event = "proveAgainEvent"       // what she proved does not count any more
 	SessionLost      Event = "sessionLostEvent"      // logged out, or as somebody else, while away
 	ChoosePassword   Event = "choosePasswordEvent"   // verified for the sake of a new password
+
+	LoginAgain      Event = "loginAgainEvent"    // not logged in any more, or too long ago
+	AddCredential   Event = "addCredentialEvent" // the credential is the user's
+	MergeAccounts   Event = "mergeEvent"         // two accounts have become one
+	PlanChanged     Event = "planChangedEvent"   // what was shown is not what would happen
+	RefuseMerge     Event = "refuseMergeEvent"   // two accounts can not become one by themselves
+	UnmergeAccounts Event = "unmergeEvent"       // a merge was undone
+	UndoOver        Event = "undoOverEvent"      // there is nothing to undo
 )
 
 // Events of the company directories.

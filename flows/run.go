@@ -26,6 +26,10 @@ type Request struct {
 	// Query is that of the GET with which the run began. It is kept for as long as
 	// the user is away at an outside party.
 	Query string
+
+	Heading        string               // replaces the heading where a credential is added
+	CredentialKind store.CredentialKind // that is to be added; "" for any
+	Undo           account.UndoLink     // of the link in a notice
 }
 
 // Browser is what the user's browser brought along.
@@ -64,6 +68,8 @@ type Data struct {
 	Registration bool               `json:"registration,omitempty"` // she says that she is new
 	Locked       bool               `json:"locked,omitempty"`       // Credential is hers and can not be changed
 	NoRemember   bool               `json:"noRemember,omitempty"`   // rememberMeCheckbox is not ticked
+	Merge        *Merging           `json:"merge,omitempty"`        // of the flow merge
+	Lines        []account.Line     `json:"lines,omitempty"`        // what the next step would do, as shown
 	Values       map[string]string  `json:"values,omitempty"`       // harmless fields as typed
 	Faults       []Fault            `json:"faults,omitempty"`
 	Notice       texts.ID           `json:"notice,omitempty"`
@@ -94,6 +100,8 @@ type View struct {
 	Locked      bool              // the credential can not be changed
 	Faults      []Fault
 	Notice      texts.ID
+	Heading     string            // replaces the page's own
+	Lines       []account.Line    // what the next step would do
 	Args        map[string]string // the reader's values that texts name
 	Flags       map[string]bool   // switches that the page knows
 }
@@ -216,6 +224,9 @@ func (r *Run) View() View {
 	}
 	for k, val := range r.Data.Values {
 		v.Values[k] = val
+	}
+	if !r.Request.Abort.IsZero() {
+		v.Flags["closable"] = true
 	}
 	if r.state.view != nil {
 		r.state.view(r, &v)

@@ -25,31 +25,9 @@ func submitCode(ctx context.Context, r *Run, e Event) (Event, error) {
 	default:
 		return e, nil
 	}
-	code := strings.Map(func(c rune) rune { // people paste "123 456"
-		if unicode.IsSpace(c) || c == '-' {
-			return -1
-		}
-		return c
-	}, r.Form["code"])
-	if code == "" {
-		r.Fault("code", "fault.code.empty")
-		return Stay, nil
-	}
-	proof, err := r.Accounts.VerifyCode(ctx, account.CodeAttempt{
-		Client: r.Client(), Credential: r.Data.Sent, Purpose: r.purpose(), Origin: r.Browser.Origin, Code: code,
-	})
-	switch {
-	case errors.Is(err, account.ErrWrong):
-		r.Fault("code", "fault.code.wrong")
-		return Stay, nil
-	case errors.Is(err, account.ErrExpired):
-		r.Fault("code", "fault.code.expired")
-		return Stay, nil
-	case limited(err):
-		r.Fault("", "fault.limit.code")
-		return Stay, nil
-	case err != nil:
-		return "", err
+	proof, ok, err := takeCode(ctx, r, r.Data.Sent, r.purpose())
+	if err != nil || !ok {
+		return Stay, err
 	}
 	r.prove(proof.User, account.MethodCode)
 	r.Data.Proven = proof.Credential
@@ -70,6 +48,35 @@ func viewNewUser(r *Run, v *View) {
 }
 
 func (r *Run) passwordOptional() bool { return r.Request.Client.PasswordOptional && !r.Data.Reset }
+
+// takeCode takes the code that was sent to the credential; false after it has
+// noted what is wrong.
+func takeCode(ctx context.Context, r *Run, sent account.Credential, purpose string) (account.Proof, bool, error) {
+	code := strings.Map(func(c rune) rune { // people paste "123 456"
+		if unicode.IsSpace(c) || c == '-' {
+			return -1
+		}
+		return c
+	}, r.Form["code"])
+	if code == "" {
+		r.Fault("code", "fault.code.empty")
+		return account.Proof{}, false, nil
+	}
+	proof, err := r.Accounts.VerifyCode(ctx, account.CodeAttempt{
+		Client: r.Client(), Credential: sent, Purpose: purpose, Origin: r.Browser.Origin, Code: code,
+	})
+	switch {
+	case errors.Is(err, account.ErrWrong):
+		r.Fault("code", "fault.code.wrong")
+	case errors.Is(err, account.ErrExpired):
+		r.Fault("code", "fault.code.expired")
+	case limited(err):
+		r.Fault("", "fault.limit.code")
+	default:
+		return proof, err == nil, err
+	}
+	return account.Proof{}, false, nil
+}
 
 // submitNewUser is newUserState: it creates the account of a credential that was
 // just proven.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"time"
 )
@@ -23,7 +24,9 @@ type Merge struct {
 	Owed     []Credential
 	MergedAt time.Time
 	// SettleAt is when what follows is tried again; zero when all is done.
-	SettleAt  time.Time
+	SettleAt time.Time
+	// EndedAt is when sessions, series and grants were last ended after the step.
+	EndedAt   time.Time
 	UndoUntil time.Time // zero: it can not be undone
 	UndoneAt  time.Time // zero: it stands
 	ExpiresAt time.Time
@@ -80,8 +83,9 @@ type Merges interface {
 // ResolveUser returns the user with the given ID, or the one who has absorbed
 // her, from a store that keeps merges; from any other it returns the user alone.
 func ResolveUser(ctx context.Context, s Users, id string) (User, error) {
-	if m, ok := s.(Merges); ok {
+	u, err := s.User(ctx, id)
+	if m, ok := s.(Merges); ok && errors.Is(err, ErrNotFound) {
 		return m.ResolveUser(ctx, id)
 	}
-	return s.User(ctx, id)
+	return u, err
 }

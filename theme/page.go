@@ -35,6 +35,10 @@ type Page struct {
 	// Locked shows the credential but does not let it be changed.
 	Locked bool
 
+	// Lines are what the next step would do, one after the other. A page with
+	// any is rendered whole.
+	Lines []Line
+
 	Faults []Fault  // what is wrong, in the order of the fields
 	Notice texts.ID // what went well, such as "notice.code.sent"
 
@@ -47,6 +51,12 @@ type Fault struct {
 	Field string // name of the form field, or "" when it is about none of them
 	Text  texts.ID
 	Args  []any // of the text: whole numbers
+}
+
+// Line is a text with its arguments: whole numbers, and words of the reader's.
+type Line struct {
+	Text texts.ID
+	Args []any
 }
 
 // check returns what makes p a page that can not be shown: mistakes of the
@@ -67,6 +77,11 @@ func (p *Page) check() error {
 			return fmt.Errorf("bad fault %q: unknown, or %d arguments are too few", f.Text, len(f.Args))
 		}
 	}
+	for _, l := range p.Lines {
+		if !texts.Has(l.Text) || len(l.Args) < texts.Arguments(l.Text) {
+			return fmt.Errorf("bad line %q: unknown, or %d arguments are too few", l.Text, len(l.Args))
+		}
+	}
 	return nil
 }
 
@@ -79,6 +94,7 @@ type State struct {
 	Flags   []string   // that [Page.Flags] may turn on
 	Values  []string   // of [Page.Values] that are shown
 	Args    []string   // of [Page.Args] that are shown
+	Lines   []Line     // examples of those that it can show
 	Faults  []Fault    // that it can show
 	Notices []texts.ID // that it can show
 }
@@ -117,7 +133,7 @@ var states = func() map[string]State {
 			Name:   "startLoginState",
 			Fields: []string{"credential", "password", "rememberMe"},
 			Events: []string{"verifyCredentialsEvent", "sendVerificationCodeEvent", "forgotPasswordEvent", "startRegistrationEvent", "navigateAwayEvent"},
-			Flags:  []string{"rememberMe"},
+			Flags:  []string{"rememberMe", "closable"},
 			Values: []string{"credential"},
 			Faults: slices.Concat(credentialFaults, []Fault{
 				{Field: "password", Text: "fault.password.empty"},
@@ -131,7 +147,7 @@ var states = func() map[string]State {
 			Name:   "startCodeState",
 			Fields: []string{"credential", "rememberMe"},
 			Events: []string{"sendVerificationCodeEvent", "startLoginEvent", "navigateAwayEvent"},
-			Flags:  []string{"rememberMe", "registration", "reset"},
+			Flags:  []string{"rememberMe", "registration", "reset", "closable"},
 			Values: []string{"credential"},
 			Faults: slices.Concat(credentialFaults, []Fault{{Text: "fault.limit.code"}}, sendFaults, formFaults),
 		},
@@ -139,7 +155,7 @@ var states = func() map[string]State {
 			Name:   "verificationState",
 			Fields: []string{"code"},
 			Events: []string{"verificationEvent", "sendVerificationCodeEvent", "changeCredentialEvent", "navigateAwayEvent"},
-			Flags:  []string{"isPhone"},
+			Flags:  []string{"isPhone", "closable"},
 			Args:   []string{"destination"},
 			Faults: slices.Concat([]Fault{
 				{Field: "code", Text: "fault.code.empty"},
@@ -153,7 +169,7 @@ var states = func() map[string]State {
 			Name:   "newUserState",
 			Fields: []string{"firstName", "lastName", "newPassword", "acceptTerms"},
 			Events: []string{"setPasswordEvent", "continueEvent", "navigateAwayEvent"},
-			Flags:  []string{"passwordOptional", "acceptTerms"},
+			Flags:  []string{"passwordOptional", "acceptTerms", "closable"},
 			Values: []string{"credential", "firstName", "lastName"},
 			Faults: slices.Concat([]Fault{
 				{Field: "firstName", Text: "fault.name.long", Args: []any{100}},
@@ -165,7 +181,7 @@ var states = func() map[string]State {
 			Name:   "newPasswordState",
 			Fields: []string{"newPassword", "newPasswordAgain", "keepSessions"},
 			Events: []string{"setPasswordEvent", "navigateAwayEvent"},
-			Flags:  []string{"keepSessions"},
+			Flags:  []string{"keepSessions", "closable"},
 			Values: []string{"credential"},
 			Faults: slices.Concat([]Fault{{Field: "newPassword", Text: "fault.password.choose"}}, passwordFaults, []Fault{
 				{Field: "newPasswordAgain", Text: "fault.password.differ"},
@@ -174,8 +190,79 @@ var states = func() map[string]State {
 		{
 			Name:   "autoSubmitState",
 			Events: []string{"continueEvent", "navigateAwayEvent"},
+			Flags:  []string{"closable"},
 			Values: []string{"credential"},
 		},
+		{
+			Name:   "startMergeState",
+			Fields: []string{"credential"},
+			Events: []string{"sendVerificationCodeEvent", "navigateAwayEvent"},
+			Flags:  []string{"onlyEmail", "onlyPhone", "closable"},
+			Values: []string{"credential"},
+			Faults: slices.Concat(credentialFaults, []Fault{
+				{Field: "credential", Text: "fault.credential.email"},
+				{Field: "credential", Text: "fault.credential.mobile"},
+				{Field: "credential", Text: "fault.credential.own"},
+			}, sendFaults, formFaults),
+		},
+		{
+			Name:   "mergeVerificationState",
+			Fields: []string{"code"},
+			Events: []string{"verificationEvent", "sendVerificationCodeEvent", "changeCredentialEvent", "navigateAwayEvent"},
+			Flags:  []string{"isPhone", "closable"},
+			Args:   []string{"destination"},
+			Faults: slices.Concat([]Fault{
+				{Field: "code", Text: "fault.code.empty"},
+				{Field: "code", Text: "fault.code.wrong"},
+				{Field: "code", Text: "fault.code.expired"},
+				{Text: "fault.limit.code"},
+			}, sendFaults, formFaults),
+			Notices: []texts.ID{"notice.code.sent"},
+		},
+		{
+			Name:   "mergeState",
+			Events: []string{"mergeEvent", "changeCredentialEvent", "navigateAwayEvent"},
+			Flags:  []string{"closable"},
+			Args:   []string{"destination"},
+			Lines: []Line{
+				{Text: "merge.line.credential", Args: []any{"k•••@example.com"}},
+				{Text: "merge.line.credential", Args: []any{"+47 ••• •• 001"}},
+				{Text: "merge.line.password.other"},
+				{Text: "merge.line.password.same"},
+				{Text: "merge.line.password.ends"},
+				{Text: "merge.line.name", Args: []any{"Kari Nordmann"}},
+				{Text: "merge.line.customer", Args: []any{"1234567"}},
+				{Text: "merge.line.sessions", Args: []any{2}},
+				{Text: "merge.line.remember", Args: []any{1}},
+				{Text: "merge.line.apps", Args: []any{3}},
+				{Text: "merge.undo.days", Args: []any{7}},
+				{Text: "merge.undo.hours", Args: []any{1}},
+				{Text: "merge.line.final"},
+			},
+			Faults:  formFaults,
+			Notices: []texts.ID{"notice.merge.changed"},
+		},
+		{
+			Name:   "mergeRefusedState",
+			Events: []string{"changeCredentialEvent", "sendEmailToCustomerServiceEvent", "navigateAwayEvent"},
+			Flags:  []string{"careEmail", "closable"},
+			Args:   []string{"destination"},
+			Faults: slices.Concat([]Fault{{Text: "fault.limit.care"}, {Text: "fault.care.failed"}}, formFaults),
+		},
+		{Name: "customerCareState", Events: []string{"navigateAwayEvent"}, Flags: []string{"closable"}},
+		{
+			Name:   "unmergeState",
+			Events: []string{"unmergeEvent", "navigateAwayEvent"},
+			Lines: []Line{
+				{Text: "unmerge.line.credential", Args: []any{"k•••@example.com"}},
+				{Text: "unmerge.line.stays", Args: []any{"o•••@example.com"}},
+				{Text: "unmerge.line.password"},
+				{Text: "unmerge.line.logins"},
+			},
+			Faults: formFaults,
+		},
+		{Name: "unmergedState", Events: []string{"continueEvent"}},
+		{Name: "undoOverState", Events: []string{"navigateAwayEvent"}},
 		{Name: "errorPage"},
 		{Name: "expiredPage", Values: []string{"restartQuery"}},
 		{Name: "formExpiredPage", Values: []string{"restartQuery"}},

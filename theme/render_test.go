@@ -45,12 +45,22 @@ func render(t testing.TB, themes *theme.Themes, p theme.Page) string {
 // page returns the page of the state as a reader meets it.
 func page(state, lang string) theme.Page {
 	return theme.Page{
+		Lines:  lines(state),
 		Client: client, Lang: lang, Flow: "login", State: state, Action: "/user/login",
 		Ticket: "ticket-of-the-run", CSRF: "csrf+token==",
 		Values: map[string]string{"credential": "kari@example.com", "firstName": "Kari", "lastName": "Nordmann"},
 		Args:   map[string]string{"destination": "k•••@example.com"},
 		Flags:  map[string]bool{"rememberMe": true},
 	}
+}
+
+// lines are the examples of what the page says that the next step would do.
+func lines(state string) []theme.Line {
+	i := slices.IndexFunc(theme.States(), func(s theme.State) bool { return s.Name == state })
+	if i < 0 {
+		return nil
+	}
+	return theme.States()[i].Lines
 }
 
 // hashes are those in the addresses of styles and scripts, which change with
@@ -102,6 +112,8 @@ func TestRenderRefuses(t *testing.T) {
 		"relative action":  {func(p *theme.Page) { p.Action = "login" }, "bad Action"},
 		"unknown fault":    {func(p *theme.Page) { p.Faults = []theme.Fault{{Text: "no.such"}} }, "bad fault"},
 		"missing argument": {func(p *theme.Page) { p.Faults = []theme.Fault{{Text: "fault.password.short"}} }, "bad fault"},
+		"unknown line":     {func(p *theme.Page) { p.Lines = []theme.Line{{Text: "no.such"}} }, "bad line"},
+		"line cut short":   {func(p *theme.Page) { p.Lines = []theme.Line{{Text: "merge.line.name"}} }, "bad line"},
 		"unknown notice":   {func(p *theme.Page) { p.Notice = "no.such" }, "unknown notice"},
 	} {
 		p := page("startLoginState", "nb")

@@ -49,12 +49,15 @@ func parseTemplates(own fs.FS) (map[string]*template.Template, error) {
 			replaced[name] = string(data)
 		}
 	}
+	read := func(name string) string {
+		data, err := fs.ReadFile(standard, name+".html")
+		errs = append(errs, err)
+		return string(data)
+	}
 	parse := func(t *template.Template, name string) {
 		text, ok := replaced[name]
 		if !ok {
-			data, err := fs.ReadFile(standard, name+".html")
-			errs = append(errs, err)
-			text = string(data)
+			text = read(name)
 		}
 		_, err := t.Parse(text)
 		errs = append(errs, err)
@@ -63,6 +66,19 @@ func parseTemplates(own fs.FS) (map[string]*template.Template, error) {
 	base := template.New("page").Option("missingkey=error").Funcs(functions)
 	for _, name := range shared {
 		parse(base, name)
+		if _, ok := replaced[name]; !ok {
+			continue
+		}
+		// What a client's own file does not define stays the standard's, so that it
+		// goes on working with pages that are younger than it is.
+		rest, err := template.New(name).Funcs(functions).Parse(read(name))
+		errs = append(errs, err)
+		for _, t := range rest.Templates() {
+			if t.Tree != nil && t.Name() != name && base.Lookup(t.Name()) == nil {
+				_, err := base.AddParseTree(t.Name(), t.Tree)
+				errs = append(errs, err)
+			}
+		}
 	}
 	all := make(map[string]*template.Template, len(states))
 	for name := range states {

@@ -14,7 +14,8 @@
 //
 // # A client's own templates
 //
-// A file of the folder's templates/ replaces the standard one with its name:
+// A file of the folder's templates/ replaces the standard one with its name, and
+// of layout.html and parts.html those templates that it defines:
 // layout.html (the frame, "page" and "footer"), parts.html (what forms are made of)
 // or the page of a state, such as startLoginState.html, which defines "content".
 // The standard ones in this package's templates/ show how. The dot offers
@@ -28,6 +29,8 @@
 //	.Action                         where forms post
 //	.Flag "name" .Locked .Prefilled .HasHeading .HasDetails
 //	.Faults .Summary .FocusSummary .Notice
+//	.Lines                          what the next step would do, as HTML
+//	.Intro .CredentialLabel         where another credential is asked for
 //	.Field "name"                   ID and Fault of one field
 //	.Focus "name" first             whether the field gets the focus
 //	.T "id" args…                   a text
@@ -246,7 +249,7 @@ func (t *Themes) try(l *look, c store.Client) error {
 		for _, on := range []bool{false, true} {
 			p := Page{Client: c, Lang: texts.Default, State: s.Name, Action: "/", Locked: on}
 			if on {
-				p.Faults, p.Flags = s.Faults, make(map[string]bool)
+				p.Faults, p.Lines, p.Flags = s.Faults, s.Lines, make(map[string]bool)
 				for _, f := range s.Flags {
 					p.Flags[f] = true
 				}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/connectid-kit/connectid/internal/texts"
@@ -202,6 +203,25 @@ func (v *view) Title() string {
 		return v.text("newPassword.heading")
 	case "autoSubmitState":
 		return v.text("autoSubmit.heading")
+	case "startMergeState":
+		return v.text(v.byKind("merge.heading.any", "merge.heading.email", "merge.heading.phone"))
+	case "mergeVerificationState":
+		if v.Flag("isPhone") {
+			return v.text("verification.heading.phone")
+		}
+		return v.text("verification.heading.email")
+	case "mergeState":
+		return v.text("merge.confirm.heading")
+	case "mergeRefusedState":
+		return v.text("merge.refused.heading")
+	case "customerCareState":
+		return v.text("care.heading")
+	case "unmergeState":
+		return v.text("unmerge.heading")
+	case "unmergedState":
+		return v.text("unmerged.heading")
+	case "undoOverState":
+		return v.text("undoOver.heading")
 	case "expiredPage":
 		return v.text("expired.heading")
 	case "formExpiredPage":
@@ -210,6 +230,50 @@ func (v *view) Title() string {
 		return v.text("busy.heading")
 	}
 	return v.text("error.heading")
+}
+
+// byKind chooses among the texts for a credential of any kind, an e-mail address
+// and a mobile number (ConnectID: credentialType).
+func (v *view) byKind(whatever, email, phone texts.ID) texts.ID {
+	switch {
+	case v.Flag("onlyEmail"):
+		return email
+	case v.Flag("onlyPhone"):
+		return phone
+	}
+	return whatever
+}
+
+// Intro says what the page that asks for another credential is for.
+func (v *view) Intro() string {
+	return v.text(v.byKind("merge.intro.any", "merge.intro.email", "merge.intro.phone"))
+}
+
+// CredentialLabel names the field of that page.
+func (v *view) CredentialLabel() string {
+	return v.text(v.byKind("field.credential", "field.email", "field.mobile"))
+}
+
+// Lines is what the next step would do: texts as HTML, with the reader's words
+// set apart, also from the direction of the sentence.
+func (v *view) Lines() []template.HTML {
+	out := make([]template.HTML, len(v.page.Lines))
+	for i, l := range v.page.Lines {
+		args := slices.Clone(l.Args)
+		words := map[string]string{}
+		for j, a := range args {
+			if s, ok := a.(string); ok {
+				place := string(rune('\uE000' + j)) // private use: stands in no text
+				args[j], words[place] = place, s
+			}
+		}
+		s := escape(v.text(l.Text, args...))
+		for place, word := range words {
+			s = strings.ReplaceAll(s, place, `<bdi class="value">`+escape(word)+`</bdi>`)
+		}
+		out[i] = template.HTML(s)
+	}
+	return out
 }
 
 // Notice is what went well, or "".

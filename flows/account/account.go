@@ -25,6 +25,7 @@ import (
 // Store is what the service needs of a backend.
 type Store interface {
 	store.Users
+	store.Merges
 	store.Sessions
 	store.RememberSeries
 	store.OneTimeCodes
@@ -62,6 +63,8 @@ type Config struct {
 	// ResetURL returns the absolute address where users of the client change
 	// their password, for the notice of a changed password. Optional.
 	ResetURL func(store.Client) string
+	// Merge says how two accounts become one; its zero value is the default.
+	Merge MergeConfig
 	// SendTimeout bounds the hand-over of a message; default 4 seconds, so that
 	// a frozen provider is answered within 5.
 	SendTimeout time.Duration
@@ -121,6 +124,7 @@ type Service struct {
 	limits      Limits
 	life        Lifetimes
 	resetURL    func(store.Client) string
+	merging     MergeConfig
 	sendTimeout time.Duration
 	observer    func(context.Context, Notice)
 	log         *slog.Logger
@@ -154,6 +158,9 @@ func New(c Config) (*Service, error) {
 	if c.Passwords, err = c.Passwords.withDefaults(); err != nil {
 		errs = append(errs, err)
 	}
+	if c.Merge, err = c.Merge.withDefaults(); err != nil {
+		errs = append(errs, err)
+	}
 	if c.SendTimeout < 0 {
 		errs = append(errs, fmt.Errorf("bad SendTimeout %v: want 0 for the default or more", c.SendTimeout))
 	}
@@ -164,6 +171,7 @@ func New(c Config) (*Service, error) {
 		store: c.Store, keys: c.Keys, composer: c.Composer, sender: c.Sender,
 		limits: c.Limits, life: c.Lifetimes,
 		resetURL:    c.ResetURL,
+		merging:     c.Merge,
 		sendTimeout: cmp.Or(c.SendTimeout, 4*time.Second),
 		observer:    c.Observer,
 		log:         cmp.Or(c.Logger, slog.Default()),

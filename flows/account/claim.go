@@ -133,21 +133,33 @@ func hasOther(u store.User, i int) bool {
 // of it, and reports what could not be ended.
 func (s *Service) endAll(ctx context.Context, u store.User, keep store.Digest, keepAll bool) error {
 	var errs []error
-	fail := func(what string, err error) {
-		if err != nil {
-			errs = append(errs, fmt.Errorf("end %s: %w", what, err))
-		}
-	}
-	_, err := s.store.EndUserSeries(ctx, u.ID)
-	fail("series", err)
-	if !keepAll {
-		_, err = s.store.EndUserSessions(ctx, u.ID, keep)
-		fail("sessions", err)
-	}
+	errs = append(errs, s.endLogins(ctx, u.ID, keep, keepAll))
 	for _, c := range u.Credentials {
-		fail("codes", s.store.DropOneTimeCodes(ctx, c.Kind, c.Identity))
+		errs = append(errs, ending("codes", s.store.DropOneTimeCodes(ctx, c.Kind, c.Identity)))
 	}
-	_, err = s.store.RevokeUserGrants(ctx, u.ID, now().Add(s.life.GrantTombstone)) // and authorization codes
-	fail("grants", err)
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.endGrants(ctx, u.ID))...)
+}
+
+// endLogins ends the user's series and sessions.
+func (s *Service) endLogins(ctx context.Context, userID string, keep store.Digest, keepAll bool) error {
+	_, err := s.store.EndUserSeries(ctx, userID)
+	err = ending("series", err)
+	if !keepAll {
+		_, err2 := s.store.EndUserSessions(ctx, userID, keep)
+		err = errors.Join(err, ending("sessions", err2))
+	}
+	return err
+}
+
+// endGrants revokes the user's grants and authorization codes.
+func (s *Service) endGrants(ctx context.Context, userID string) error {
+	_, err := s.store.RevokeUserGrants(ctx, userID, now().Add(s.life.GrantTombstone))
+	return ending("grants", err)
+}
+
+func ending(what string, err error) error {
+	if err != nil {
+		return fmt.Errorf("end %s: %w", what, err)
+	}
+	return nil
 }

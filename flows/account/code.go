@@ -20,6 +20,12 @@ const (
 	PurposeReset    = "reset"
 )
 
+// PurposeMerge is the purpose of a code that connects a credential to the
+// account of the user: a code for another's account is worthless.
+func PurposeMerge(userID string) string { return mergePrefix + userID }
+
+const mergePrefix = "merge "
+
 // CodeRequest asks for a one-time code.
 type CodeRequest struct {
 	Client     store.Client
@@ -93,11 +99,13 @@ func checkBinding(c Credential, purpose string, o Origin) error {
 }
 
 func letterOf(purpose string) message.Kind {
-	switch purpose {
-	case PurposeRegister:
+	switch {
+	case purpose == PurposeRegister:
 		return message.RegisterCode
-	case PurposeReset:
+	case purpose == PurposeReset:
 		return message.ResetCode
+	case strings.HasPrefix(purpose, mergePrefix):
+		return message.MergeCode
 	}
 	return message.LoginCode
 }

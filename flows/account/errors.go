@@ -31,6 +31,13 @@ var (
 	// ErrTaken says that a credential has got an account since it was proven: it
 	// has to be proven once more, to that account.
 	ErrTaken = errors.New("account: credential has an account by now")
+	// ErrMergeChanged says that a merge would not do any more what was shown.
+	ErrMergeChanged = errors.New("account: the accounts have changed since")
+	// ErrMergeRefused says that two accounts can not become one by themselves.
+	ErrMergeRefused = errors.New("account: the accounts can not become one")
+	// ErrUndoOver says that there is nothing to undo: no such merge, another
+	// token, too late, undone before, or without a way to undo the host's share.
+	ErrUndoOver = errors.New("account: no merge to undo")
 
 	// ErrTheft says that an old token of a remember-me series was presented:
 	// somebody has copied the cookie. The series has been ended.
@@ -72,4 +79,5 @@ const (
 	LimitRunAddress      Limit = "runAddress"
 	LimitSendClient      Limit = "sendClient"
 	LimitSendOverall     Limit = "sendOverall"
+	LimitCareAccount     Limit = "careAccount"
 )

@@ -47,6 +47,7 @@ type Limits struct {
 	SendsAtDevices      Budget // at all known browsers of an account together; default 10 an hour
 	SendsPerAddress     Budget // known browsers too; default 20 an hour
 	RunsPerAddress      Budget // runs that are stored, which a reader's first post does; default 300 in 10 minutes
+	CarePerAccount      Budget // messages to customer care; default 3 in 24 hours
 	SendsOverall        Budget // default 50000 an hour; per client see store.Client.SendsPerHour
 }
 
@@ -72,6 +73,7 @@ func (l Limits) withDefaults() (Limits, error) {
 		{"SendsAtDevices", &l.SendsAtDevices, Budget{10, time.Hour}},
 		{"SendsPerAddress", &l.SendsPerAddress, Budget{20, time.Hour}},
 		{"RunsPerAddress", &l.RunsPerAddress, Budget{300, 10 * time.Minute}},
+		{"CarePerAccount", &l.CarePerAccount, Budget{3, 24 * time.Hour}},
 		{"SendsOverall", &l.SendsOverall, Budget{50000, time.Hour}},
 	} {
 		if f.b.N < 0 || f.b.Window < 0 {

@@ -22,6 +22,11 @@ const (
 	NoticePasswordChanged NoticeKind = "passwordChanged"
 	NoticeRememberTheft   NoticeKind = "rememberTheft"
 	NoticeTakeover        NoticeKind = "takeover" // a pre-registered credential was proven by its owner
+	NoticeCredentialAdded NoticeKind = "credentialAdded"
+	NoticeMerged          NoticeKind = "merged"    // of the survivor; Other is the absorbed
+	NoticeUnmerged        NoticeKind = "unmerged"  // of the survivor; Other is the restored
+	NoticeUnsettled       NoticeKind = "unsettled" // what follows a merge is to be tried again: Err
+	NoticeCareAsked       NoticeKind = "careAsked" // customer care got a message
 	NoticeBlocked         NoticeKind = "blocked"
 	NoticeUnblocked       NoticeKind = "unblocked"
 
@@ -36,12 +41,13 @@ const (
 type Notice struct {
 	Kind           NoticeKind
 	UserID         string // empty when there is no such user
+	Other          string // the other user of NoticeMerged and NoticeUnmerged
 	ClientID       string
 	Credential     string // shortened; see [Credential.Masked]
 	CredentialKind store.CredentialKind
 	Limit          Limit  // of NoticeLimited
 	Directory      string // of the directory notices: the id of its configuration
-	Err            error  // of NoticeSendFailed and NoticeDirectoryRefused
+	Err            error  // of NoticeSendFailed, NoticeDirectoryRefused and NoticeUnsettled
 }
 
 // about returns the notice with the credential, shortened.
@@ -53,7 +59,7 @@ func (n Notice) about(c Credential) Notice {
 // notify tells the observer, and the log what an operator should see.
 func (s *Service) notify(ctx context.Context, n Notice) {
 	switch n.Kind {
-	case NoticeLimited, NoticeBusy, NoticeSendFailed, NoticeRememberTheft, NoticeTakeover, NoticeDirectoryTaken, NoticeDirectoryRefused:
+	case NoticeLimited, NoticeBusy, NoticeSendFailed, NoticeRememberTheft, NoticeTakeover, NoticeDirectoryTaken, NoticeDirectoryRefused, NoticeUnsettled:
 		s.log.WarnContext(ctx, "account: "+string(n.Kind), "user", n.UserID, "client", n.ClientID,
 			"credential", n.Credential, "limit", string(n.Limit), "directory", n.Directory, "err", n.Err)
 	}

@@ -47,8 +47,9 @@ type SessionStart struct {
 }
 
 // StartSession starts a session with new handles, and ends the one that it
-// replaces in the same step. [ErrUserGone] when the user has been blocked or
-// deleted meanwhile, or has ended all that she had: the epoch is another one.
+// replaces in the same step. [ErrUserGone] when the user has been blocked,
+// deleted or absorbed meanwhile, or has ended all that she had: the epoch is
+// another one.
 func (s *Service) StartSession(ctx context.Context, st SessionStart) (Handles, store.Session, error) {
 	h := Handles{Session: newHandle(), Check: newHandle()}
 	at := now()

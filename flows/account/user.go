@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -233,27 +232,7 @@ func (s *Service) tellOthers(ctx context.Context, u store.User, c PasswordChange
 	if s.resetURL != nil {
 		letter.Link = s.resetURL(c.Client)
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.sendTimeout) // for all of them
-	defer cancel()
-	for _, own := range u.Credentials {
-		to := Credential{Kind: own.Kind, Identity: own.Identity, Spelling: own.Spelling}
-		if own.VerifiedAt.IsZero() || own.Kind == c.Used.Kind && own.Identity == c.Used.Identity || to.Reachable() != nil {
-			continue
-		}
-		// The user's own budget, wherever the change came from.
-		charges := slices.DeleteFunc(s.sends(c.Client, to, store.User{}, Origin{}), func(c charge) bool {
-			return c.limit == LimitSendAddress
-		})
-		spent, err := s.spend(ctx, charges...)
-		if err == nil {
-			if err = s.send(ctx, letter, to); err != nil && !errors.Is(err, errUnsure) {
-				spent.giveBack(ctx)
-			}
-		}
-		if err != nil {
-			s.notify(ctx, Notice{Kind: NoticeSendFailed, UserID: u.ID, ClientID: c.Client.ID, Err: err}.about(to))
-		}
-	}
+	s.tell(ctx, u.ID, letter, others(u, c.Used))
 }
 
 // Block blocks the account and ends its sessions, series, grants and open

@@ -43,7 +43,12 @@ type Letter struct {
 	Client  store.Client
 	Code    string        // six digits; for the kinds that bring a code
 	Valid   time.Duration // how long the code can be used
-	Link    string        // where a password is changed, an absolute URL; optional
+	Link    string        // where a password is changed, or a merge undone, an absolute URL; optional
+
+	About   string   // the credential that was added, shortened
+	Undo    texts.ID // says for how long a merge can be undone, by the number UndoIn; optional
+	UndoIn  int
+	Details []string // what customer care has to know
 }
 
 // NewComposer returns a composer, or an error that names every fault of the
@@ -94,11 +99,11 @@ func (c *Composer) Compose(l Letter) (Message, error) {
 func (l Letter) check() error {
 	var errs []error
 	switch l.Kind {
-	case LoginCode, RegisterCode, ResetCode:
+	case LoginCode, RegisterCode, ResetCode, MergeCode:
 		if len(l.Code) != 6 || strings.Trim(l.Code, "0123456789") != "" {
 			errs = append(errs, errors.New("message: want a code of six digits"))
 		}
-	case Blocked, PasswordChanged:
+	case Blocked, PasswordChanged, CredentialAdded, AccountsMerged, AccountsSeparated, CareMerge:
 		if l.Code != "" {
 			errs = append(errs, fmt.Errorf("message: %s brings no code", l.Kind))
 		}
@@ -144,6 +149,8 @@ func (c *Composer) mail(l Letter, lang string) mail {
 		if l.Link != "" {
 			m.Link, m.Button = l.Link, texts.Get(lang, "mail.changed.button")
 		}
+	case CredentialAdded, AccountsMerged, AccountsSeparated, CareMerge:
+		c.mergeMail(&m, l, lang)
 	default:
 		m.Subject = texts.Get(lang, "mail.code.subject", m.Name)
 		m.Intro = texts.Get(lang, introOf[l.Kind], m.Name)
@@ -151,6 +158,9 @@ func (c *Composer) mail(l Letter, lang string) mail {
 			texts.Get(lang, "verification.validity", minutes(l.Valid)),
 			texts.Get(lang, "mail.code.secret"),
 			texts.Get(lang, "mail.code.ignore"),
+		}
+		if l.Kind == MergeCode {
+			m.Notes[1] = texts.Get(lang, "mail.merge.secret")
 		}
 	}
 	return m
@@ -160,6 +170,7 @@ var introOf = map[Kind]texts.ID{
 	LoginCode:    "mail.code.intro.login",
 	RegisterCode: "mail.code.intro.register",
 	ResetCode:    "mail.code.intro.reset",
+	MergeCode:    "mail.code.intro.merge",
 }
 
 // text returns the plain form.
@@ -186,10 +197,16 @@ func (c *Composer) sms(l Letter, lang string) string {
 		return join(texts.Get(lang, "sms.blocked", name), care(l.Client, lang))
 	case PasswordChanged:
 		return join(texts.Get(lang, "sms.changed", name), texts.Get(lang, "mail.changed.notYou"), l.Link)
+	case CredentialAdded, AccountsMerged, AccountsSeparated:
+		return c.mergeSMS(l, lang)
+	}
+	text := texts.ID("sms.code")
+	if l.Kind == MergeCode {
+		text = "sms.merge.code"
 	}
 	// The last line lets a browser fill in the code on this host and no other
 	// (WICG, "Origin-bound one-time codes delivered via SMS").
-	return texts.Get(lang, "sms.code", minutes(l.Valid), l.Code, name) + "\n\n@" + c.host + " #" + l.Code
+	return texts.Get(lang, text, minutes(l.Valid), l.Code, name) + "\n\n@" + c.host + " #" + l.Code
 }
 
 func join(parts ...string) string {

@@ -30,6 +30,12 @@ const (
 	ResetCode       Kind = "resetCode"       // the one-time code of a new password
 	Blocked         Kind = "blocked"         // sent in place of a code to a blocked account
 	PasswordChanged Kind = "passwordChanged" // to the other credentials of the user
+
+	MergeCode         Kind = "mergeCode"         // the one-time code that connects a credential to an account
+	CredentialAdded   Kind = "credentialAdded"   // to the other credentials of the user
+	AccountsMerged    Kind = "accountsMerged"    // to all credentials of both accounts
+	AccountsSeparated Kind = "accountsSeparated" // to all credentials of both accounts
+	CareMerge         Kind = "careMerge"         // to customer care: two accounts of one reader
 )
 
 // Message is one mail or SMS, ready to send. It is written for one recipient.

@@ -70,7 +70,8 @@ type ExternalSource struct {
 
 // profile serves GET v1/customer/profile.
 func (s *Server) profile(w http.ResponseWriter, r *http.Request, t middleware.Token) error {
-	u, err := s.c.Users.User(r.Context(), t.UserID)
+	// A token of an account that another has absorbed is the other's.
+	u, err := store.ResolveUser(r.Context(), s.c.Users, t.UserID)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return middleware.InvalidToken(errors.New("the user is gone"))

@@ -264,6 +264,6 @@ func (t *users) sweep(now time.Time, limit int) int {
 func copyMerge(m store.Merge) store.Merge {
 	m.Before, m.Taken = copyUser(m.Before), copyUser(m.Taken)
 	m.Owed = copyCredentials(m.Owed)
-	utc(&m.MergedAt, &m.SettleAt, &m.UndoUntil, &m.UndoneAt, &m.ExpiresAt)
+	utc(&m.MergedAt, &m.SettleAt, &m.EndedAt, &m.UndoUntil, &m.UndoneAt, &m.ExpiresAt)
 	return m
 }

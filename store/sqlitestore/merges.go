@@ -11,11 +11,11 @@ import (
 )
 
 var mergeKind = newKind("connectid_merges", `id version client_id survivor absorbed before_merge taken hosted
-	owed merged_at settle_at undo_until undone_at ends_at`,
+	owed merged_at settle_at ended_at undo_until undone_at ends_at`,
 	func(m *store.Merge) []any {
 		return []any{
 			&m.ID, &m.Version, &m.ClientID, &m.Survivor, &m.Absorbed, asJSON(&m.Before), asJSON(&m.Taken), &m.Hosted,
-			asJSON(&m.Owed), (*stamp)(&m.MergedAt), (*stamp)(&m.SettleAt), (*stamp)(&m.UndoUntil), (*stamp)(&m.UndoneAt), (*stamp)(&m.ExpiresAt),
+			asJSON(&m.Owed), (*stamp)(&m.MergedAt), (*stamp)(&m.SettleAt), (*stamp)(&m.EndedAt), (*stamp)(&m.UndoUntil), (*stamp)(&m.UndoneAt), (*stamp)(&m.ExpiresAt),
 		}
 	})
 

@@ -244,7 +244,17 @@ func (p Page) show(g *GUI, w http.ResponseWriter, r *http.Request, run *flows.Ru
 	page := theme.Page{
 		Client: run.Client(), Lang: run.Request.Lang, Flow: v.Flow, State: v.State, Action: g.Path(p.Path),
 		Ticket: sealed, CSRF: g.csrf.Token(r),
-		Values: v.Values, Args: v.Args, Flags: v.Flags, Locked: v.Locked, Notice: v.Notice,
+		Values: v.Values, Args: v.Args, Flags: v.Flags, Locked: v.Locked, Notice: v.Notice, Heading: v.Heading,
+	}
+	for _, l := range v.Lines {
+		line := theme.Line{Text: l.Text}
+		for _, n := range l.Numbers {
+			line.Args = append(line.Args, n)
+		}
+		for _, word := range l.Words {
+			line.Args = append(line.Args, word)
+		}
+		page.Lines = append(page.Lines, line)
 	}
 	for _, f := range v.Faults {
 		args := make([]any, len(f.Args))

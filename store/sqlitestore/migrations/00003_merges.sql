@@ -23,6 +23,7 @@ CREATE TABLE connectid_merges (
 	owed          TEXT NOT NULL,
 	merged_at     INTEGER NOT NULL,
 	settle_at     INTEGER NOT NULL,
+	ended_at      INTEGER NOT NULL,
 	undo_until    INTEGER NOT NULL,
 	undone_at     INTEGER NOT NULL,
 	ends_at       INTEGER NOT NULL
