@@ -163,3 +163,23 @@ func (s *lateStore) SessionByCheck(context.Context, store.Digest) (store.Session
 }
 
 func (s *lateStore) Series(context.Context, string) (store.Series, error) { return s.series, nil }
+
+func (s *spyStore) MergeUsers(ctx context.Context, m store.Merge, u store.User, fn func(context.Context) error) error {
+	return s.do("MergeUsers", func() error { return s.Store.MergeUsers(ctx, m, u, fn) })
+}
+
+func (s *spyStore) UnmergeUsers(ctx context.Context, m store.Merge, u, absorbed store.User, fn func(context.Context) error) error {
+	return s.do("UnmergeUsers", func() error { return s.Store.UnmergeUsers(ctx, m, u, absorbed, fn) })
+}
+
+func (s *spyStore) Merge(ctx context.Context, id string) (store.Merge, error) {
+	return get(s, "Merge", func() (store.Merge, error) { return s.Store.Merge(ctx, id) })
+}
+
+func (s *spyStore) SwapMerge(ctx context.Context, m store.Merge) error {
+	return s.do("SwapMerge", func() error { return s.Store.SwapMerge(ctx, m) })
+}
+
+func (s *spyStore) ResolveUser(ctx context.Context, id string) (store.User, error) {
+	return get(s, "ResolveUser", func() (store.User, error) { return s.Store.ResolveUser(ctx, id) })
+}
