@@ -585,6 +585,25 @@ func TestMergeShowsWhatHappensOrAsksAgain(t *testing.T) {
 	}
 }
 
+// On a shared computer the next reader sees nothing of what was asked before.
+func TestMergeShowsNobodyElse(t *testing.T) {
+	s := newSite(t)
+	s.user(kari, password)
+	s.user(ola, password)
+	s.user(work, password)
+	b := s.login(kari, password, false).open("merge").prove(s, work, work).wantState("mergeState")
+	run := b.url.String()
+	b.open("login", "credential", ola).submit("verifyCredentialsEvent", "password", password).wantAt(returnURL)
+	b.get(run).wantState("mergeState")
+	if strings.Contains(b.text(), work) || strings.Contains(b.text(), "undone for") {
+		t.Error("Ola is shown what Kari was asked")
+	}
+	b.submit("mergeEvent").wantState("startMergeState")
+	if s.userOf(store.Email, work).ID == s.userOf(store.Email, ola).ID || s.userOf(store.Email, work).ID == s.userOf(store.Email, kari).ID {
+		t.Error("something was merged")
+	}
+}
+
 func TestMergeDoublePosts(t *testing.T) {
 	s := newSite(t)
 	s.user(kari, password)

@@ -139,9 +139,18 @@ func sendMergeCode(ctx context.Context, r *Run, cred account.Credential, fault e
 	return e, err
 }
 
+// shown returns what the run remembers while the user is logged in whom it is
+// about: on a shared computer it is nobody else's business.
+func (r *Run) shown() *Merging {
+	if m := r.Data.Merge; m != nil && m.Survivor == r.Browser.Session.UserID {
+		return m
+	}
+	return nil
+}
+
 func viewMergeCode(r *Run, v *View) {
 	v.Heading = r.Request.Heading
-	if m := r.Data.Merge; m != nil {
+	if m := r.shown(); m != nil {
 		v.Args["destination"] = m.Sent.Masked()
 		v.Flags["isPhone"] = m.Sent.Kind == store.Phone
 	}
@@ -201,8 +210,8 @@ func planMerge(ctx context.Context, r *Run) (Event, error) {
 }
 
 func viewMerge(r *Run, v *View) {
-	v.Lines = r.Data.Lines
-	if m := r.Data.Merge; m != nil {
+	if m := r.shown(); m != nil {
+		v.Lines = r.Data.Lines
 		v.Args["destination"] = m.Proven.Spelling
 	}
 }
@@ -231,7 +240,7 @@ func submitMerge(ctx context.Context, r *Run, e Event) (Event, error) {
 }
 
 func viewRefused(r *Run, v *View) {
-	if m := r.Data.Merge; m != nil {
+	if m := r.shown(); m != nil {
 		v.Args["destination"] = m.Proven.Spelling
 	}
 	v.Flags["careEmail"] = r.Request.Client.CustomerCareEmail != ""

@@ -19,6 +19,8 @@ import (
 var readers = []infoUser{
 	{Name: "Kari Nordmann", Credential: "kari.nordmann@example.com", Mobile: "+4740000001", Password: "nordlys-over-fjorden"},
 	{Name: "Ola Svensson", Credential: "ola.svensson@example.com"},
+	// Kari's other account, for her to bring in.
+	{Name: "Kari Nordmann", Credential: "kari@nordmann-bygg.example.com", Password: "hammer-og-spiker"},
 }
 
 // addReaders creates the readers who do not exist yet. Those who do are left as

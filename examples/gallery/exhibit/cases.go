@@ -37,6 +37,8 @@ var (
 var flowOf = map[string]string{
 	"startLoginState": "login", "startCodeState": "createUser", "verificationState": "login",
 	"newUserState": "createUser", "newPasswordState": "resetPassword", "autoSubmitState": "createUser",
+	"startMergeState": "merge", "mergeVerificationState": "merge", "mergeState": "merge", "mergeRefusedState": "merge", "customerCareState": "merge",
+	"unmergeState": "unmerge", "unmergedState": "unmerge", "undoOverState": "unmerge",
 }
 
 // Cases returns all cases, grouped by state: each state as it usually is, with
@@ -57,6 +59,7 @@ func Cases() []Case {
 			base.Args[name] = mailDestination
 		}
 		base.Flags["rememberMe"] = true
+		base.Lines = s.Lines
 		if s.Name == "errorPage" {
 			base.Developer = `bad returnUrl "https://example.com/": the client no.mediaconnect.test does not list it`
 		}

@@ -40,6 +40,7 @@ type view struct {
 	Profile  profile
 	Reset    string // resetPassword at the login server
 	Company  string // azure at the login server; empty for none
+	Merge    string // merge at the login server
 	Key      string // of a message
 	Secure   bool
 	CheckURL string
@@ -155,6 +156,8 @@ func (p *Paper) me(w http.ResponseWriter, r *http.Request, s *session) {
 	v := view{
 		Session: s, Title: p.Edition.Text("meHeading"), Profile: who, Reset: p.LoginServer + "/resetPassword?" + q.Encode(),
 	}
+	q.Set("abortUrl", p.Base+"/me")
+	v.Merge = p.LoginServer + "/merge?" + q.Encode()
 	if p.Directory != "" {
 		v.Company = p.LoginServer + "/azure/" + url.PathEscape(p.Directory) + "?" + url.Values{"returnUrl": {p.Base + "/me"}}.Encode()
 	}
