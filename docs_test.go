@@ -32,7 +32,7 @@ import (
 // heading that ends in its name.
 var configured = []any{
 	connectid.Config{}, account.Limits{}, account.Lifetimes{}, account.Passwords{}, store.Client{},
-	oauth.ExtensionGrant{}, oauth.Config{}, api.Config{}, account.Config{}, flows.EngineConfig{}, theme.Config{},
+	oauth.ExtensionGrant{}, oauth.Config{}, api.Config{}, account.Config{}, account.MergeConfig{}, flows.EngineConfig{}, theme.Config{},
 	middleware.RateLimitConfig{}, middleware.BearerConfig{}, middleware.CSRFConfig{}, middleware.BoundsConfig{},
 	middleware.SecurityHeadersConfig{}, middleware.RequestLogConfig{},
 	message.ComposerConfig{}, message.OutboxConfig{}, memstore.Config{},
@@ -152,7 +152,7 @@ func TestThemesAreDocumented(t *testing.T) {
 			}
 		}
 	}
-	for _, f := range []*flows.Flow{flows.Login, flows.CreateUser, flows.ResetPassword} {
+	for _, f := range []*flows.Flow{flows.Login, flows.CreateUser, flows.ResetPassword, flows.Merge, flows.Unmerge} {
 		want("flow", f.Name())
 		for _, s := range f.States() {
 			if s.Visible() {
