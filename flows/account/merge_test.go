@@ -27,7 +27,7 @@ func (e *env) merge(ctx context.Context, survivor store.User, proven store.Crede
 	if err != nil {
 		return store.User{}, err
 	}
-	return e.Merge(ctx, account.MergeRequest{Client: clientA, Survivor: survivor.ID, Proven: c, Seen: p.Lines})
+	return e.Merge(ctx, account.MergeRequest{Client: clientA, Survivor: survivor.ID, Proven: c, Owner: p.Absorbed, Seen: p.Lines})
 }
 
 // mergesOf lists the merges of a user.
@@ -45,11 +45,15 @@ func (e *env) mergesOf(t testing.TB, id string) (all []store.Merge) {
 // session starts a session and a series for the user.
 func (e *env) session(t testing.TB, id string) account.Handles {
 	t.Helper()
-	h, _, err := e.StartSession(t.Context(), account.SessionStart{UserID: id, ClientID: clientA.ID, Fresh: true})
+	u, err := e.store.User(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := e.Remember(t.Context(), account.RememberStart{UserID: id, ClientID: clientA.ID}); err != nil {
+	h, _, err := e.StartSession(t.Context(), account.SessionStart{UserID: id, Epoch: u.Epoch, ClientID: clientA.ID, Fresh: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Remember(t.Context(), account.RememberStart{UserID: id, Epoch: u.Epoch, ClientID: clientA.ID}); err != nil {
 		t.Fatal(err)
 	}
 	return h
@@ -57,7 +61,7 @@ func (e *env) session(t testing.TB, id string) account.Handles {
 
 // unchanged leaves out of a user what every change changes.
 func unchanged(u store.User) store.User {
-	u.Version, u.UpdatedAt = 0, time.Time{}
+	u.Version, u.Epoch, u.UpdatedAt = 0, 0, time.Time{}
 	slices.SortFunc(u.Credentials, func(a, b store.Credential) int { return strings.Compare(a.Identity, b.Identity) })
 	return u
 }
@@ -228,7 +232,7 @@ func TestMergeRaces(t *testing.T) {
 					_, err = e.merge(t.Context(), b, a.Credentials[0])
 				case 2:
 					u := []store.User{a, b}[i/4%2]
-					_, _, err = e.StartSession(t.Context(), account.SessionStart{UserID: u.ID, Fresh: true})
+					_, _, err = e.StartSession(t.Context(), account.SessionStart{UserID: u.ID, Epoch: u.Epoch, Fresh: true})
 				case 3:
 					u := []store.User{a, b}[i/4%2]
 					_, err = e.AddCredential(t.Context(), u.ID, account.Addition{Client: clientA, Credential: cred(t, "c@example.com")})
@@ -266,27 +270,44 @@ func TestMergeRaces(t *testing.T) {
 	}
 }
 
-// A login by a credential that has left with its old account, in the moment in
-// which the accounts part, is none.
-func TestLoginWhileAccountsPart(t *testing.T) {
+// A login that was proven while two accounts were one is none after they part,
+// whose ever it was; and a proof of the other account ends when that ends
+// everything.
+func TestProofsEndWhereAccountsPart(t *testing.T) {
 	t.Parallel()
 	e := setUp(t)
-	a, b := e.addUser(t, "", "a@example.com"), e.addUser(t, "", "b@example.com")
+	a, b := e.addUser(t, "", "a@example.com"), e.addUser(t, goodPassword, "b@example.com")
 	if _, err := e.merge(t.Context(), a, b.Credentials[0]); err != nil {
 		t.Fatal(err)
 	}
-	used := cred(t, "b@example.com")
-	if _, _, err := e.StartSession(t.Context(), account.SessionStart{UserID: a.ID, Used: used}); err != nil {
+	if _, _, err := e.StartSession(t.Context(), account.SessionStart{UserID: a.ID, Epoch: a.Epoch}); err != nil {
 		t.Fatal(err)
 	}
 	if err := e.Unmerge(t.Context(), e.mergesOf(t, a.ID)[0].ID, clientA); err != nil {
 		t.Fatal(err)
 	}
-	if h, _, err := e.StartSession(t.Context(), account.SessionStart{UserID: a.ID, Used: used}); !errors.Is(err, account.ErrUserGone) || h != (account.Handles{}) {
-		t.Errorf("StartSession = %v", err)
+	for _, u := range []store.User{a, b} {
+		if h, _, err := e.StartSession(t.Context(), account.SessionStart{UserID: u.ID, Epoch: u.Epoch}); !errors.Is(err, account.ErrUserGone) || h != (account.Handles{}) {
+			t.Errorf("StartSession = %v", err)
+		}
+		for s := range e.store.UserSessions(t.Context(), u.ID) {
+			t.Errorf("session %+v", s)
+		}
 	}
-	for s := range e.store.UserSessions(t.Context(), a.ID) {
-		t.Errorf("session %+v", s)
+
+	c := cred(t, "b@example.com")
+	p, err := e.PlanMerge(t.Context(), a.ID, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.SetPassword(t.Context(), p.Absorbed, account.PasswordChange{Password: "en helt ny frase", Epoch: p.Absorbed.Epoch, Client: clientA}); err != nil {
+		t.Fatal(err)
+	}
+	for name, owner := range map[string]store.User{"before a new password": p.Absorbed, "when it was nobody's": {}, "somebody else's": {ID: "x"}} {
+		r := account.MergeRequest{Client: clientA, Survivor: a.ID, Proven: c, Owner: owner, Seen: p.Lines}
+		if _, err := e.Merge(t.Context(), r); !errors.Is(err, account.ErrTaken) {
+			t.Errorf("proven %s: %v", name, err)
+		}
 	}
 }
 
@@ -297,7 +318,7 @@ func TestMergeOverTwoBackends(t *testing.T) {
 	people, rest := memstore.New(), storetest.NewFaulty(memstore.New())
 	both, err := store.Compose(store.Roles{
 		Clients: people, Users: people, Merges: people, Sessions: rest, RememberSeries: rest,
-		OneTimeCodes: rest, Runs: rest, Grants: rest, Counters: rest,
+		OneTimeCodes: rest, Runs: rest, Grants: rest, Counters: rest, DirectoryLinks: people,
 	})
 	if err != nil {
 		t.Fatal(err)
