@@ -20,6 +20,9 @@ type Merge struct {
 	Taken    User   // the absorbed account as it was
 	// Hosted says that the host's own rows were moved along.
 	Hosted bool
+	// Links are those of the absorbed account with company directories, which
+	// moved along.
+	Links []DirectoryLink
 	// Owed are the credentials whose owners have yet to be told.
 	Owed     []Credential
 	MergedAt time.Time

@@ -235,6 +235,7 @@ var states = func() map[string]State {
 				{Text: "merge.line.sessions", Args: []any{2}},
 				{Text: "merge.line.remember", Args: []any{1}},
 				{Text: "merge.line.apps", Args: []any{3}},
+				{Text: "merge.line.directories", Args: []any{1}},
 				{Text: "merge.undo.days", Args: []any{7}},
 				{Text: "merge.undo.hours", Args: []any{1}},
 				{Text: "merge.line.final"},

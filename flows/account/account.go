@@ -181,6 +181,7 @@ func New(c Config) (*Service, error) {
 		common:      map[string]struct{}{},
 		devices:     c.Keys.Codec("device cookie", c.Lifetimes.Device, false),
 	}
+	s.merging.Parts = append([]MergePart{mergeLinks{s}}, c.Merge.Parts...)
 	s.dummy = s.pool.newHash(s.argon, rand.Text())
 	for _, p := range c.Passwords.Common {
 		s.common[folded(p)] = struct{}{}

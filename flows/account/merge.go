@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/connectid-kit/connectid/internal/texts"
@@ -116,10 +117,18 @@ func (s *Service) Merge(ctx context.Context, r MergeRequest) (store.User, error)
 			return store.User{}, ErrMergeChanged
 		}
 		m := s.mergeOf(r.Client, p)
+		if m.Links, err = s.links(ctx, p.Absorbed.ID); err != nil {
+			return store.User{}, err
+		}
 		survivor := joined(p.Survivor, p.Absorbed)
+		moved := false
 		err = s.store.MergeUsers(ctx, m, survivor, func(ctx context.Context) error {
+			moved = true
 			return inside(s.mergeInside(ctx, m, p.Absorbed))
 		})
+		if err != nil && moved {
+			err = errors.Join(err, s.moveBack(ctx, m))
+		}
 		switch {
 		case err == nil:
 			survivor.Version++
@@ -166,6 +175,22 @@ func (s *Service) mergeInside(ctx context.Context, m store.Merge, absorbed store
 	if s.merging.OnMerge != nil {
 		if err := s.merging.OnMerge(ctx, m); err != nil {
 			return fmt.Errorf("OnMerge: %w", err)
+		}
+	}
+	return nil
+}
+
+// moveBack takes back what the parts have moved for a merge that was not done, in
+// backends that did not do so with it.
+func (s *Service) moveBack(ctx context.Context, m store.Merge) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settlePatience)
+	defer cancel()
+	if _, err := s.store.Merge(ctx, m.ID); !errors.Is(err, store.ErrNotFound) {
+		return err // it was done after all, or nobody knows
+	}
+	for _, part := range slices.Backward(s.merging.Parts) {
+		if err := part.Unmerge(ctx, m); err != nil {
+			return fmt.Errorf("take back what was moved: %w", err)
 		}
 	}
 	return nil

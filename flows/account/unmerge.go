@@ -89,9 +89,14 @@ func (s *Service) Unmerge(ctx context.Context, id string, c store.Client) error 
 		}
 		both := survivor // her codes may be at any of them
 		both.Credentials = append(slices.Clone(survivor.Credentials), absorbed.Credentials...)
+		moved := false
 		err = s.store.UnmergeUsers(ctx, m, survivor, absorbed, func(ctx context.Context) error {
+			moved = true
 			return inside(s.unmergeInside(ctx, m, both))
 		})
+		if err != nil && moved {
+			err = errors.Join(err, s.moveAgain(ctx, m, survivor.ID))
+		}
 		switch {
 		case err == nil:
 			s.notify(ctx, Notice{Kind: NoticeUnmerged, UserID: survivor.ID, Other: absorbed.ID, ClientID: c.ID})
@@ -103,6 +108,22 @@ func (s *Service) Unmerge(ctx context.Context, id string, c store.Client) error 
 		}
 	}
 	return fmt.Errorf("undo merge: %w again and again", store.ErrConflict)
+}
+
+// moveAgain is [Service.moveBack] for a merge that was not undone after all.
+func (s *Service) moveAgain(ctx context.Context, m store.Merge, survivor string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settlePatience)
+	defer cancel()
+	if stored, err := s.store.Merge(ctx, m.ID); err != nil || !stored.UndoneAt.IsZero() {
+		return err
+	}
+	m.Survivor = survivor
+	for _, part := range s.merging.Parts {
+		if err := part.Merge(ctx, m); err != nil {
+			return fmt.Errorf("move what belongs to the account: %w", err)
+		}
+	}
+	return nil
 }
 
 func (s *Service) unmergeInside(ctx context.Context, m store.Merge, survivor store.User) error {

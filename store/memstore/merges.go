@@ -264,6 +264,10 @@ func (t *users) sweep(now time.Time, limit int) int {
 func copyMerge(m store.Merge) store.Merge {
 	m.Before, m.Taken = copyUser(m.Before), copyUser(m.Taken)
 	m.Owed = copyCredentials(m.Owed)
+	m.Links = slices.Clone(m.Links)
+	for i := range m.Links {
+		utc(&m.Links[i].CreatedAt)
+	}
 	utc(&m.MergedAt, &m.SettleAt, &m.EndedAt, &m.UndoUntil, &m.UndoneAt, &m.ExpiresAt)
 	return m
 }

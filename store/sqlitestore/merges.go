@@ -11,11 +11,11 @@ import (
 )
 
 var mergeKind = newKind("connectid_merges", `id version client_id survivor absorbed before_merge taken hosted
-	owed merged_at settle_at ended_at undo_until undone_at ends_at`,
+	links owed merged_at settle_at ended_at undo_until undone_at ends_at`,
 	func(m *store.Merge) []any {
 		return []any{
 			&m.ID, &m.Version, &m.ClientID, &m.Survivor, &m.Absorbed, asJSON(&m.Before), asJSON(&m.Taken), &m.Hosted,
-			asJSON(&m.Owed), (*stamp)(&m.MergedAt), (*stamp)(&m.SettleAt), (*stamp)(&m.EndedAt), (*stamp)(&m.UndoUntil), (*stamp)(&m.UndoneAt), (*stamp)(&m.ExpiresAt),
+			asJSON(&m.Links), asJSON(&m.Owed), (*stamp)(&m.MergedAt), (*stamp)(&m.SettleAt), (*stamp)(&m.EndedAt), (*stamp)(&m.UndoUntil), (*stamp)(&m.UndoneAt), (*stamp)(&m.ExpiresAt),
 		}
 	})
 
@@ -188,6 +188,9 @@ func copyUser(u store.User) store.User {
 }
 
 func copyMerge(m store.Merge) store.Merge {
-	m.Before, m.Taken, m.Owed = copyUser(m.Before), copyUser(m.Taken), slices.Clone(m.Owed)
+	m.Before, m.Taken, m.Owed, m.Links = copyUser(m.Before), copyUser(m.Taken), slices.Clone(m.Owed), slices.Clone(m.Links)
+	for i := range m.Links { // as JSON they keep their zone
+		m.Links[i].CreatedAt = m.Links[i].CreatedAt.UTC()
+	}
 	return m
 }

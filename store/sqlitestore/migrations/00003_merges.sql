@@ -9,8 +9,8 @@ CREATE TABLE connectid_absorbed (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX connectid_absorbed_user ON connectid_absorbed (user_id);
 
--- Both accounts as they were, for as long as the merge can be undone. Users and
--- credentials are JSON.
+-- Both accounts as they were, for as long as the merge can be undone. Users,
+-- links and credentials are JSON.
 CREATE TABLE connectid_merges (
 	id            TEXT PRIMARY KEY CHECK (id <> ''),
 	version       INTEGER NOT NULL,
@@ -20,6 +20,7 @@ CREATE TABLE connectid_merges (
 	before_merge  TEXT NOT NULL,
 	taken         TEXT NOT NULL,
 	hosted        INTEGER NOT NULL,
+	links         TEXT NOT NULL,
 	owed          TEXT NOT NULL,
 	merged_at     INTEGER NOT NULL,
 	settle_at     INTEGER NOT NULL,
