@@ -65,6 +65,19 @@ type Config struct {
 	ResetURL func(store.Client) string
 	// Merge says how two accounts become one; its zero value is the default.
 	Merge MergeConfig
+	// AccountURL returns the absolute address where users of the client see to
+	// their account, for notices of what was changed there. Optional.
+	AccountURL func(store.Client) string
+	// Clients tells the names of the clients where a user is logged in. Optional:
+	// without it their IDs are shown.
+	Clients store.Clients
+	// Parts are what else is kept of users. Optional.
+	Parts []Part
+	// OnDelete is called before an account is deleted, so that the host removes
+	// what it keeps of the user. After an error nothing is deleted. It may be
+	// called again for the same user: a deletion that failed later is repeated,
+	// and two may race. Optional.
+	OnDelete func(context.Context, store.User) error
 	// SendTimeout bounds the hand-over of a message; default 4 seconds, so that
 	// a frozen provider is answered within 5.
 	SendTimeout time.Duration
@@ -125,6 +138,10 @@ type Service struct {
 	life        Lifetimes
 	resetURL    func(store.Client) string
 	merging     MergeConfig
+	accountURL  func(store.Client) string
+	clients     store.Clients
+	parts       []Part
+	onDelete    func(context.Context, store.User) error
 	sendTimeout time.Duration
 	observer    func(context.Context, Notice)
 	log         *slog.Logger
@@ -161,6 +178,11 @@ func New(c Config) (*Service, error) {
 	if c.Merge, err = c.Merge.withDefaults(); err != nil {
 		errs = append(errs, err)
 	}
+	for i, p := range c.Parts {
+		if p.Name == "" || p.List == nil {
+			errs = append(errs, fmt.Errorf("bad Parts[%d] %q: want a Name and a List", i, p.Name))
+		}
+	}
 	if c.SendTimeout < 0 {
 		errs = append(errs, fmt.Errorf("bad SendTimeout %v: want 0 for the default or more", c.SendTimeout))
 	}
@@ -172,6 +194,10 @@ func New(c Config) (*Service, error) {
 		limits: c.Limits, life: c.Lifetimes,
 		resetURL:    c.ResetURL,
 		merging:     c.Merge,
+		accountURL:  c.AccountURL,
+		clients:     c.Clients,
+		parts:       c.Parts,
+		onDelete:    c.OnDelete,
 		sendTimeout: cmp.Or(c.SendTimeout, 4*time.Second),
 		observer:    c.Observer,
 		log:         cmp.Or(c.Logger, slog.Default()),
@@ -182,6 +208,7 @@ func New(c Config) (*Service, error) {
 		devices:     c.Keys.Codec("device cookie", c.Lifetimes.Device, false),
 	}
 	s.merging.Parts = append([]MergePart{mergeLinks{s}}, c.Merge.Parts...)
+	s.parts = append([]Part{s.directories(), s.merges()}, s.parts...)
 	s.dummy = s.pool.newHash(s.argon, rand.Text())
 	for _, p := range c.Passwords.Common {
 		s.common[folded(p)] = struct{}{}

@@ -18,6 +18,7 @@ const (
 	PurposeLogin    = "login"
 	PurposeRegister = "register"
 	PurposeReset    = "reset"
+	PurposeConfirm  = "confirm" // a user who is logged in proves again who she is
 )
 
 // PurposeMerge is the purpose of a code that connects a credential to the
@@ -106,6 +107,8 @@ func letterOf(purpose string) message.Kind {
 		return message.ResetCode
 	case strings.HasPrefix(purpose, mergePrefix):
 		return message.MergeCode
+	case purpose == PurposeConfirm:
+		return message.ConfirmCode
 	}
 	return message.LoginCode
 }

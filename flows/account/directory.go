@@ -68,6 +68,28 @@ func (s *Service) sameLink(ctx context.Context, l store.DirectoryLink) error {
 	return nil
 }
 
+// directories is what the service itself keeps of users beside their accounts.
+func (s *Service) directories() Part {
+	return Part{
+		Name: "directories",
+		List: func(ctx context.Context, u store.User) (items []PartItem, err error) {
+			for l, err := range s.store.DirectoryLinks(ctx, u.ID) {
+				if err != nil {
+					return nil, err
+				}
+				items = append(items, PartItem{Title: l.Directory, Data: map[string]any{
+					"directory": l.Directory, "tenant": l.Tenant, "objectId": l.ObjectID, "createdAt": l.CreatedAt,
+				}})
+			}
+			return items, nil
+		},
+		Remove: func(ctx context.Context, u store.User) error {
+			_, err := s.store.DeleteUserDirectoryLinks(ctx, u.ID)
+			return err
+		},
+	}
+}
+
 // UnlinkDirectory ends the user's registration with the directory.
 func (s *Service) UnlinkDirectory(ctx context.Context, directory, userID string) error {
 	if err := s.store.DeleteDirectoryLink(ctx, directory, userID); err != nil {

@@ -12,23 +12,26 @@ type NoticeKind string
 
 // The kinds of notice.
 const (
-	NoticePasswordWrong   NoticeKind = "passwordWrong"
-	NoticeCodeWrong       NoticeKind = "codeWrong"
-	NoticeLimited         NoticeKind = "limited" // Limit says which
-	NoticeBusy            NoticeKind = "busy"    // the password pool shed an attempt
-	NoticeCodeSent        NoticeKind = "codeSent"
-	NoticeSendFailed      NoticeKind = "sendFailed"
-	NoticeUserCreated     NoticeKind = "userCreated"
-	NoticePasswordChanged NoticeKind = "passwordChanged"
-	NoticeRememberTheft   NoticeKind = "rememberTheft"
-	NoticeTakeover        NoticeKind = "takeover" // a pre-registered credential was proven by its owner
-	NoticeCredentialAdded NoticeKind = "credentialAdded"
-	NoticeMerged          NoticeKind = "merged"    // of the survivor; Other is the absorbed
-	NoticeUnmerged        NoticeKind = "unmerged"  // of the survivor; Other is the restored
-	NoticeUnsettled       NoticeKind = "unsettled" // what follows a merge is to be tried again: Err
-	NoticeCareAsked       NoticeKind = "careAsked" // customer care got a message
-	NoticeBlocked         NoticeKind = "blocked"
-	NoticeUnblocked       NoticeKind = "unblocked"
+	NoticePasswordWrong     NoticeKind = "passwordWrong"
+	NoticeCodeWrong         NoticeKind = "codeWrong"
+	NoticeLimited           NoticeKind = "limited" // Limit says which
+	NoticeBusy              NoticeKind = "busy"    // the password pool shed an attempt
+	NoticeCodeSent          NoticeKind = "codeSent"
+	NoticeSendFailed        NoticeKind = "sendFailed"
+	NoticeUserCreated       NoticeKind = "userCreated"
+	NoticePasswordChanged   NoticeKind = "passwordChanged"
+	NoticeRememberTheft     NoticeKind = "rememberTheft"
+	NoticeTakeover          NoticeKind = "takeover" // a pre-registered credential was proven by its owner
+	NoticeCredentialAdded   NoticeKind = "credentialAdded"
+	NoticeMerged            NoticeKind = "merged"    // of the survivor; Other is the absorbed
+	NoticeUnmerged          NoticeKind = "unmerged"  // of the survivor; Other is the restored
+	NoticeUnsettled         NoticeKind = "unsettled" // what follows a merge is to be tried again: Err
+	NoticeCareAsked         NoticeKind = "careAsked" // customer care got a message
+	NoticeCredentialRemoved NoticeKind = "credentialRemoved"
+	NoticeDisconnected      NoticeKind = "disconnected" // the user took back what she had allowed the client
+	NoticeUserDeleted       NoticeKind = "userDeleted"
+	NoticeBlocked           NoticeKind = "blocked"
+	NoticeUnblocked         NoticeKind = "unblocked"
 
 	NoticeDirectoryLinked   NoticeKind = "directoryLinked"
 	NoticeDirectoryUnlinked NoticeKind = "directoryUnlinked"

@@ -155,8 +155,14 @@ func (s *Service) EndSession(ctx context.Context, handle store.Digest) error {
 	return nil
 }
 
+// IsFreshWithin reports whether the user has proven who she is not longer ago
+// than max.
+func IsFreshWithin(sess store.Session, max time.Duration) bool {
+	return !sess.FreshAt.IsZero() && time.Since(sess.FreshAt) < max
+}
+
 // IsFresh reports whether the user has proven who she is within [Lifetimes].Fresh,
 // by default the last 5 minutes.
 func (s *Service) IsFresh(sess store.Session) bool {
-	return !sess.FreshAt.IsZero() && time.Since(sess.FreshAt) < s.life.Fresh
+	return IsFreshWithin(sess, s.life.Fresh)
 }

@@ -43,9 +43,9 @@ type Letter struct {
 	Client  store.Client
 	Code    string        // six digits; for the kinds that bring a code
 	Valid   time.Duration // how long the code can be used
-	Link    string        // where a password is changed, or a merge undone, an absolute URL; optional
+	Link    string        // where a password is changed, an account seen to, or a merge undone, an absolute URL; optional
 
-	About   string   // the credential that was added, shortened
+	About   string   // the credential that was added or removed, shortened
 	Undo    texts.ID // says for how long a merge can be undone, by the number UndoIn; optional
 	UndoIn  int
 	Details []string // what customer care has to know
@@ -99,11 +99,11 @@ func (c *Composer) Compose(l Letter) (Message, error) {
 func (l Letter) check() error {
 	var errs []error
 	switch l.Kind {
-	case LoginCode, RegisterCode, ResetCode, MergeCode:
+	case LoginCode, RegisterCode, ResetCode, MergeCode, ConfirmCode:
 		if len(l.Code) != 6 || strings.Trim(l.Code, "0123456789") != "" {
 			errs = append(errs, errors.New("message: want a code of six digits"))
 		}
-	case Blocked, PasswordChanged, CredentialAdded, AccountsMerged, AccountsSeparated, CareMerge:
+	case Blocked, PasswordChanged, CredentialAdded, AccountsMerged, AccountsSeparated, CareMerge, CredentialRemoved, AccountDeleted:
 		if l.Code != "" {
 			errs = append(errs, fmt.Errorf("message: %s brings no code", l.Kind))
 		}
@@ -151,6 +151,17 @@ func (c *Composer) mail(l Letter, lang string) mail {
 		}
 	case CredentialAdded, AccountsMerged, AccountsSeparated, CareMerge:
 		c.mergeMail(&m, l, lang)
+	case CredentialRemoved:
+		m.Subject = texts.Get(lang, "mail.removed.subject", m.Name)
+		m.Intro = texts.Get(lang, "mail.removed.intro", oneLine(l.About, maxName), m.Name)
+		m.Notes = []string{texts.Get(lang, "mail.removed.notYou")}
+		if l.Link != "" {
+			m.Link, m.Button = l.Link, texts.Get(lang, "mail.removed.button")
+		}
+	case AccountDeleted:
+		m.Subject = texts.Get(lang, "mail.deleted.subject", m.Name)
+		m.Intro = texts.Get(lang, "mail.deleted.intro", m.Name)
+		m.Notes = []string{texts.Get(lang, "mail.deleted.notYou")}
 	default:
 		m.Subject = texts.Get(lang, "mail.code.subject", m.Name)
 		m.Intro = texts.Get(lang, introOf[l.Kind], m.Name)
@@ -171,6 +182,7 @@ var introOf = map[Kind]texts.ID{
 	RegisterCode: "mail.code.intro.register",
 	ResetCode:    "mail.code.intro.reset",
 	MergeCode:    "mail.code.intro.merge",
+	ConfirmCode:  "mail.code.intro.confirm",
 }
 
 // text returns the plain form.
@@ -197,6 +209,10 @@ func (c *Composer) sms(l Letter, lang string) string {
 		return join(texts.Get(lang, "sms.blocked", name), care(l.Client, lang))
 	case PasswordChanged:
 		return join(texts.Get(lang, "sms.changed", name), texts.Get(lang, "mail.changed.notYou"), l.Link)
+	case CredentialRemoved:
+		return join(texts.Get(lang, "sms.removed", name), texts.Get(lang, "mail.removed.notYou"), l.Link)
+	case AccountDeleted:
+		return join(texts.Get(lang, "sms.deleted", name), care(l.Client, lang))
 	case CredentialAdded, AccountsMerged, AccountsSeparated:
 		return c.mergeSMS(l, lang)
 	}

@@ -45,7 +45,9 @@ func letterOf(kind message.Kind, channel message.Channel, lang string) message.L
 		l.To = "+4740612345"
 	}
 	switch kind {
-	case message.Blocked:
+	case message.Blocked, message.AccountDeleted:
+	case message.CredentialRemoved:
+		l.About, l.Link = "k•••@example.com", "https://login.example.com/user/account?clientId=no.mediaconnect.test"
 	case message.PasswordChanged:
 		l.Link = "https://login.example.com/user/resetPassword?clientId=no.mediaconnect.test"
 	default:
@@ -54,7 +56,8 @@ func letterOf(kind message.Kind, channel message.Channel, lang string) message.L
 	return l
 }
 
-var kinds = []message.Kind{message.LoginCode, message.RegisterCode, message.ResetCode, message.Blocked, message.PasswordChanged}
+var kinds = []message.Kind{message.LoginCode, message.RegisterCode, message.ResetCode, message.ConfirmCode, message.Blocked,
+	message.PasswordChanged, message.CredentialRemoved, message.AccountDeleted}
 
 // TestMessages keeps every message in every language as a golden file.
 func TestMessages(t *testing.T) {

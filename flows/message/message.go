@@ -28,6 +28,7 @@ const (
 	LoginCode       Kind = "loginCode"       // the one-time code of a login
 	RegisterCode    Kind = "registerCode"    // the one-time code of a new account
 	ResetCode       Kind = "resetCode"       // the one-time code of a new password
+	ConfirmCode     Kind = "confirmCode"     // the one-time code of a user who proves again who she is
 	Blocked         Kind = "blocked"         // sent in place of a code to a blocked account
 	PasswordChanged Kind = "passwordChanged" // to the other credentials of the user
 
@@ -36,6 +37,9 @@ const (
 	AccountsMerged    Kind = "accountsMerged"    // to all credentials of both accounts
 	AccountsSeparated Kind = "accountsSeparated" // to all credentials of both accounts
 	CareMerge         Kind = "careMerge"         // to customer care: two accounts of one reader
+	// CredentialRemoved goes to all credentials of the user, the removed one too.
+	CredentialRemoved Kind = "credentialRemoved"
+	AccountDeleted    Kind = "accountDeleted" // to all credentials of the account
 )
 
 // Message is one mail or SMS, ready to send. It is written for one recipient.

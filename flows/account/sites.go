@@ -1,0 +1,125 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/connectid-kit/connectid/store"
+)
+
+// Site is a client that the user has allowed to act for her (RFC 6749, section
+// 1.1: the authorization grant).
+type Site struct {
+	ClientID string
+	Name     string
+	Scope    string // of the newest grant
+	Since    time.Time
+	UsedAt   time.Time // when it last renewed its access
+	EndsAt   time.Time // when its access ends if it is not renewed
+}
+
+// Sites lists the clients that hold a live grant of the user, the newest first.
+func (s *Service) Sites(ctx context.Context, userID string) ([]Site, error) {
+	var all []Site
+	at := map[string]int{}
+	names := s.clientNames()
+	for g, err := range s.store.UserGrants(ctx, userID) {
+		if err != nil {
+			return nil, fmt.Errorf("list grants: %w", err)
+		}
+		used := g.CreatedAt
+		if g.RotatedAt.After(used) {
+			used = g.RotatedAt
+		}
+		i, there := at[g.ClientID]
+		if !there {
+			name, err := names(ctx, g.ClientID)
+			if err != nil {
+				return nil, err
+			}
+			i = len(all)
+			at[g.ClientID] = i
+			all = append(all, Site{ClientID: g.ClientID, Name: name, Scope: g.Scope, Since: g.CreatedAt, UsedAt: used, EndsAt: g.ExpiresAt})
+		}
+		site := &all[i]
+		if g.CreatedAt.Before(site.Since) {
+			site.Since = g.CreatedAt
+		}
+		if used.After(site.UsedAt) {
+			site.UsedAt = used
+		}
+		if g.ExpiresAt.After(site.EndsAt) {
+			site.EndsAt = g.ExpiresAt
+		}
+	}
+	return all, nil
+}
+
+// Disconnect revokes all grants of the user to the client: its access and
+// refresh tokens stop working at once. No error when there is none.
+func (s *Service) Disconnect(ctx context.Context, userID, clientID string) error {
+	var ids []string
+	for g, err := range s.store.UserGrants(ctx, userID) {
+		if err != nil {
+			return fmt.Errorf("list grants: %w", err)
+		}
+		if g.ClientID == clientID {
+			ids = append(ids, g.ID)
+		}
+	}
+	var errs []error
+	for _, id := range ids {
+		if err := s.store.RevokeGrant(ctx, id, now().Add(s.life.GrantTombstone)); err != nil {
+			errs = append(errs, fmt.Errorf("revoke grant: %w", err))
+		}
+	}
+	if len(ids) > 0 && len(errs) == 0 {
+		s.notify(ctx, Notice{Kind: NoticeDisconnected, UserID: userID, ClientID: clientID})
+	}
+	return errors.Join(errs...)
+}
+
+// Part is something else that is kept of users: their memberships, say. It is
+// shown in My account, exported with the account and removed with it.
+type Part struct {
+	// Name is what the part is called in an export. Pages have headings for
+	// "subscriptions", "memberships" and "directories"; others are exported and
+	// removed, and not shown.
+	Name string
+	// Page is the login server's page where the user adds to it, such as
+	// "register". Optional.
+	Page string
+	// List returns what is kept of the user. Required.
+	List func(ctx context.Context, u store.User) ([]PartItem, error)
+	// Remove removes all that is kept of the user, before the account goes. It
+	// may be called again after a failure. Optional.
+	Remove func(ctx context.Context, u store.User) error
+}
+
+// PartItem is one thing that a [Part] keeps, in the words of whoever keeps it.
+type PartItem struct {
+	Title  string `json:"title"`
+	Detail string `json:"detail,omitempty"`
+	Data   any    `json:"data,omitempty"` // the whole of it, for the export; no secret
+}
+
+// PartList is what a part keeps of one user.
+type PartList struct {
+	Part
+	Items []PartItem
+}
+
+// PartsOf lists what the parts keep of the user.
+func (s *Service) PartsOf(ctx context.Context, u store.User) ([]PartList, error) {
+	var all []PartList
+	for _, p := range s.parts {
+		items, err := p.List(ctx, u)
+		if err != nil {
+			return nil, fmt.Errorf("list %s: %w", p.Name, err)
+		}
+		all = append(all, PartList{p, items})
+	}
+	return all, nil
+}
