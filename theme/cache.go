@@ -46,7 +46,7 @@ func keyOf(p *Page, l *look) (key, bool) {
 		notice: p.Notice, locked: p.Locked, prefilled: p.Values["credential"] != "",
 		hasHeading: p.Heading != "", hasDetails: p.Developer != "",
 	}
-	if len(p.Lines) > 0 { // a reader's own, in any number
+	if len(p.Lines)+len(p.Lists)+len(p.Links) > 0 { // a reader's own, in any number
 		return k, false
 	}
 	if p.Values["restartQuery"] != "" { // stands in an address, so in no hole

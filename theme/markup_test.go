@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tdewolff/parse/v2"
 	"github.com/tdewolff/parse/v2/html"
@@ -73,9 +74,30 @@ func variants(s theme.State, lang string) (all []theme.Page) {
 		p.Faults = []theme.Fault{f}
 		all = append(all, p)
 	}
+	if len(s.Lists)+len(s.Links) > 0 {
+		p := plain
+		p.Flags = map[string]bool{}
+		for _, f := range s.Flags {
+			p.Flags[f] = true
+		}
+		p.Lists, p.Links = map[string][]theme.Item{}, map[string]string{}
+		for _, name := range s.Lists {
+			p.Lists[name] = things
+		}
+		for _, name := range s.Links {
+			p.Links[name] = "/user/login?clientId=a&lang=nb"
+		}
+		all = append(all, p)
+	}
 	full := plain
 	full.Faults, full.Locked = s.Faults, true
 	return append(all, full)
+}
+
+// things are items with every flag, with and without words of their own.
+var things = []theme.Item{
+	{Key: "nb", Title: `Kari's "<b>`, Detail: "Fjordposten", Age: 26 * time.Hour, Flags: map[string]bool{"chosen": true, "removable": true, "isPhone": true, "unverified": true}},
+	{Key: "en", Detail: "Fjordposten", Age: 2 * time.Hour, Flags: map[string]bool{"current": true, "remembered": true, "removable": true}},
 }
 
 func TestMarkup(t *testing.T) {
@@ -131,7 +153,7 @@ func checkNames(t *testing.T, s theme.State, p theme.Page, all []element) {
 			}
 		}
 		_, hidden := e.attrs["hidden"]
-		if e.tag == "input" && e.attrs["type"] != "hidden" && !hidden && !labels[e.attrs["id"]] {
+		if (e.tag == "input" || e.tag == "select") && e.attrs["type"] != "hidden" && !hidden && !labels[e.attrs["id"]] {
 			t.Errorf("%s: no label for %v", s.Name, e.attrs)
 		}
 		if e.tag == "img" && e.attrs["alt"] == "" {
@@ -148,10 +170,11 @@ func TestFieldsAndEvents(t *testing.T) {
 		for _, p := range variants(s, "en") {
 			for _, e := range elements(t, render(t, themes, p)) {
 				name := e.attrs["name"]
-				if e.tag == "button" && name == "event" && !slices.Contains(events, e.attrs["value"]) {
-					events = append(events, e.attrs["value"])
+				event, _, _ := strings.Cut(e.attrs["value"], " ") // what follows is the item's key
+				if e.tag == "button" && name == "event" && !slices.Contains(events, event) {
+					events = append(events, event)
 				}
-				if e.tag == "input" && name != "" && e.attrs["type"] != "hidden" && !slices.Contains(fields, name) {
+				if (e.tag == "input" || e.tag == "select") && name != "" && e.attrs["type"] != "hidden" && !slices.Contains(fields, name) {
 					fields = append(fields, name)
 				}
 			}
@@ -190,7 +213,9 @@ func TestForms(t *testing.T) {
 					t.Errorf("%s: %s is %v", s.Name, name, in)
 				}
 			}
-			if b := with(all, "class", "primary"); len(b) != 1 || b[0].attrs["value"] != s.Events[0] {
+			if b := with(all, "class", "primary"); s.Name == "accountState" && len(b) == 0 {
+				continue // many things to do, none before the others, and nothing to type
+			} else if len(b) != 1 || b[0].attrs["value"] != s.Events[0] {
 				t.Errorf("%s: default button %v", s.Name, b)
 			}
 		}

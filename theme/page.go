@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/connectid-kit/connectid/internal/texts"
 	"github.com/connectid-kit/connectid/store"
@@ -13,8 +14,8 @@ import (
 // Page is one page for one reader: a state of a flow, or one of the pages that
 // stand outside flows (see [States]).
 //
-// Ticket, CSRF, Values, Args, Heading and Developer may differ between any two
-// readers. All else is one of few and is part of what a rendered page is kept by.
+// Ticket, CSRF, Values, Args, Lists, Links, Heading and Developer may differ
+// between any two readers. All else is one of few and is part of what a rendered page is kept by.
 type Page struct {
 	Client store.Client // the zero Client when none is known
 	Lang   string       // see texts.Match; one of texts.Langs
@@ -32,6 +33,11 @@ type Page struct {
 	Args map[string]string
 	// Flags turn parts of the page on; [State.Flags] lists those of each state.
 	Flags map[string]bool
+	// Lists are lists of a reader's things by name. A page with any is rendered
+	// whole.
+	Lists map[string][]Item
+	// Links are addresses on this server by name: of pages that lead back here.
+	Links map[string]string
 	// Locked shows the credential but does not let it be changed.
 	Locked bool
 
@@ -45,6 +51,18 @@ type Page struct {
 	Heading   string // replaces the heading
 	Developer string // errorPage: what is wrong, for who made the link
 }
+
+// Item is one line of a list.
+type Item struct {
+	Key    string // what a button of the line sends after its event, and a space
+	Title  string // the reader's words, or those of whom she knows
+	Detail string
+	Age    time.Duration // since it was last used
+	Flags  map[string]bool
+}
+
+// Is reports whether the item's flag with the name is on.
+func (i Item) Is(flag string) bool { return i.Flags[flag] }
 
 // Fault is something that the reader has to correct or know.
 type Fault struct {
@@ -65,12 +83,16 @@ func (p *Page) check() error {
 	if _, ok := states[p.State]; !ok {
 		return fmt.Errorf("unknown state %q", p.State)
 	}
-	// A browser reads //host and /\host as another server.
-	if p.Action != "" && (p.Action[0] != '/' || len(p.Action) > 1 && strings.ContainsRune(`/\`, rune(p.Action[1]))) {
+	if p.Action != "" && !onServer(p.Action) {
 		return fmt.Errorf("bad Action %q: want a path on this server", p.Action)
 	}
 	if p.Notice != "" && !texts.Has(p.Notice) {
 		return fmt.Errorf("unknown notice %q", p.Notice)
+	}
+	for name, link := range p.Links {
+		if !onServer(link) {
+			return fmt.Errorf("bad link %s %q: want a path on this server", name, link)
+		}
 	}
 	for _, f := range p.Faults {
 		if !texts.Has(f.Text) || len(f.Args) < texts.Arguments(f.Text) {
@@ -85,6 +107,12 @@ func (p *Page) check() error {
 	return nil
 }
 
+// onServer reports whether the address is a path on this server. A browser reads
+// //host and /\host as another one.
+func onServer(path string) bool {
+	return strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "//") && !strings.HasPrefix(path, `/\`)
+}
+
 // State describes a page: what a program that fills it in, a gallery or a test
 // needs to know.
 type State struct {
@@ -95,6 +123,8 @@ type State struct {
 	Values  []string   // of [Page.Values] that are shown
 	Args    []string   // of [Page.Args] that are shown
 	Lines   []Line     // examples of those that it can show
+	Lists   []string   // of [Page.Lists] that are shown
+	Links   []string   // of [Page.Links] that are shown
 	Faults  []Fault    // that it can show
 	Notices []texts.ID // that it can show
 }
@@ -264,6 +294,14 @@ var states = func() map[string]State {
 		},
 		{Name: "unmergedState", Events: []string{"continueEvent"}},
 		{Name: "undoOverState", Events: []string{"navigateAwayEvent"}},
+		accountState,
+		profileState,
+		confirmUserState,
+		confirmCodeState,
+		removeCredentialState,
+		exportState,
+		deleteAccountState,
+		accountDeletedState,
 		{Name: "errorPage"},
 		{Name: "expiredPage", Values: []string{"restartQuery"}},
 		{Name: "formExpiredPage", Values: []string{"restartQuery"}},

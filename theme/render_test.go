@@ -76,6 +76,9 @@ func TestGolden(t *testing.T) {
 			if s.Name == "errorPage" {
 				p.Developer = `clientId "no.such.client" is not registered`
 			}
+			if len(s.Lists) > 0 {
+				p = variants(s, lang)[len(s.Flags)+len(s.Faults)+1] // with all lists
+			}
 			if slices.Contains(s.Values, "restartQuery") {
 				p.Values["restartQuery"] = "clientId=no.mediaconnect.test&returnUrl=https%3A%2F%2Ffjordposten.example%2F"
 			}

@@ -37,6 +37,8 @@
 //	.Rich "id" arg links…           a text as HTML: its argument set apart, its
 //	                                marks <1>…</1> as links
 //	.MinPassword .CodeMinutes .Restart
+//	.List "name"                    items with Key, Title, Detail, Age, Is "flag"
+//	.Parts .Link "name" .Used age .LanguageName "nb"
 //
 // and what is a reader's own:
 //
@@ -252,6 +254,13 @@ func (t *Themes) try(l *look, c store.Client) error {
 				p.Faults, p.Lines, p.Flags = s.Faults, s.Lines, make(map[string]bool)
 				for _, f := range s.Flags {
 					p.Flags[f] = true
+				}
+				p.Lists, p.Links = make(map[string][]Item), make(map[string]string)
+				for _, name := range s.Lists {
+					p.Lists[name] = []Item{{Key: "key", Title: "title", Detail: "detail"}, {}}
+				}
+				for _, name := range s.Links {
+					p.Links[name] = "/"
 				}
 			}
 			if err := t.execute(io.Discard, &p, l, p.whole); err != nil {

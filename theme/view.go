@@ -205,7 +205,7 @@ func (v *view) Title() string {
 		return v.text("autoSubmit.heading")
 	case "startMergeState":
 		return v.text(v.byKind("merge.heading.any", "merge.heading.email", "merge.heading.phone"))
-	case "mergeVerificationState":
+	case "mergeVerificationState", "confirmCodeState":
 		if v.Flag("isPhone") {
 			return v.text("verification.heading.phone")
 		}
@@ -222,6 +222,20 @@ func (v *view) Title() string {
 		return v.text("unmerged.heading")
 	case "undoOverState":
 		return v.text("undoOver.heading")
+	case "accountState":
+		return v.text("account.heading")
+	case "profileState":
+		return v.text("profile.heading")
+	case "confirmUserState":
+		return v.text("confirmUser.heading")
+	case "removeCredentialState":
+		return v.text("removeCredential.heading")
+	case "exportState":
+		return v.text("export.heading")
+	case "deleteAccountState":
+		return v.text("deleteAccount.heading")
+	case "accountDeletedState":
+		return v.text("accountDeleted.heading")
 	case "expiredPage":
 		return v.text("expired.heading")
 	case "formExpiredPage":

@@ -3,7 +3,9 @@
 
 for (const form of document.forms) {
   // One answer per press: a second press while the first is on its way does nothing.
+  // A form that is answered by a file stays open, and can be used on.
   form.addEventListener("submit", (event) => {
+    if (form.dataset.submit === "stays") return;
     if (form.ariaBusy === "true") {
       event.preventDefault();
       return;

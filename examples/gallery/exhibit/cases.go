@@ -39,6 +39,9 @@ var flowOf = map[string]string{
 	"newUserState": "createUser", "newPasswordState": "resetPassword", "autoSubmitState": "createUser",
 	"startMergeState": "merge", "mergeVerificationState": "merge", "mergeState": "merge", "mergeRefusedState": "merge", "customerCareState": "merge",
 	"unmergeState": "unmerge", "unmergedState": "unmerge", "undoOverState": "unmerge",
+	"accountState": "account", "profileState": "account", "removeCredentialState": "account", "exportState": "account",
+	"deleteAccountState": "account", "accountDeletedState": "account",
+	"confirmUserState": "reauthenticate", "confirmCodeState": "reauthenticate",
 }
 
 // Cases returns all cases, grouped by state: each state as it usually is, with
@@ -57,9 +60,13 @@ func Cases() []Case {
 		}
 		for _, name := range s.Args {
 			base.Args[name] = mailDestination
+			if s.Name == "removeCredentialState" || s.Name == "deleteAccountState" { // her own, to herself
+				base.Args[name] = values["credential"]
+			}
 		}
 		base.Flags["rememberMe"] = true
 		base.Lines = s.Lines
+		fillLists(&base, s)
 		if s.Name == "errorPage" {
 			base.Developer = `bad returnUrl "https://example.com/": the client no.mediaconnect.test does not list it`
 		}
@@ -76,7 +83,7 @@ func Cases() []Case {
 		add("", "as usual", func(*theme.Page) {})
 		if len(s.Values) > 0 && s.Name != "expiredPage" {
 			add("empty", "nothing filled in", func(p *theme.Page) {
-				p.Values = map[string]string{}
+				p.Values, p.Lists, p.Links = map[string]string{}, nil, nil
 				if !slices.Contains(s.Fields, "credential") { // the text names it
 					p.Values["credential"] = values["credential"]
 				}

@@ -1,0 +1,146 @@
+package theme
+
+import (
+	"html/template"
+	"slices"
+	"time"
+
+	"github.com/connectid-kit/connectid/internal/texts"
+)
+
+// The pages of My account, and those on which a user proves again who she is.
+var (
+	accountState = State{
+		Name: "accountState",
+		Events: []string{"navigateAwayEvent", "editProfileEvent", "removeCredentialEvent", "endDeviceEvent", "endOthersEvent",
+			"disconnectEvent", "exportEvent", "deleteAccountEvent"},
+		Flags:  []string{"named", "hasPassword", "others", "subscriptions", "memberships", "directories"},
+		Values: []string{"firstName", "lastName"},
+		Lists:  []string{"credentials", "devices", "sites", "subscriptions", "memberships", "directories", "languages"},
+		Links:  []string{"password", "credential", "subscriptions", "memberships", "directories"},
+		Faults: formFaults,
+		Notices: []texts.ID{"notice.profile.saved", "notice.credential.removed", "notice.device.ended",
+			"notice.devices.ended", "notice.site.disconnected"},
+	}
+	profileState = State{
+		Name:   "profileState",
+		Fields: []string{"firstName", "lastName", "language"},
+		Events: []string{"saveProfileEvent", "navigateAwayEvent"},
+		Values: []string{"firstName", "lastName"},
+		Lists:  []string{"languages"},
+		Faults: slices.Concat([]Fault{
+			{Field: "firstName", Text: "fault.name.long", Args: []any{100}},
+			{Field: "lastName", Text: "fault.name.long", Args: []any{100}},
+		}, formFaults),
+	}
+	confirmUserState = State{
+		Name:   "confirmUserState",
+		Fields: []string{"password", "chosen"},
+		Events: []string{"verifyCredentialsEvent", "sendVerificationCodeEvent", "navigateAwayEvent"},
+		Flags:  []string{"passwordless"},
+		Values: []string{"credential"},
+		Lists:  []string{"credentials"},
+		Faults: slices.Concat([]Fault{
+			{Field: "password", Text: "fault.password.empty"},
+			{Field: "password", Text: "fault.confirm.password"},
+			{Text: "fault.credential.premium"},
+			{Text: "fault.limit.password"},
+		}, sendFaults, formFaults),
+	}
+	confirmCodeState = State{
+		Name:   "confirmCodeState",
+		Fields: []string{"code"},
+		Events: []string{"verificationEvent", "sendVerificationCodeEvent", "changeCredentialEvent", "navigateAwayEvent"},
+		Flags:  []string{"isPhone"},
+		Args:   []string{"destination"},
+		Faults: slices.Concat([]Fault{
+			{Field: "code", Text: "fault.code.empty"},
+			{Field: "code", Text: "fault.code.wrong"},
+			{Field: "code", Text: "fault.code.expired"},
+			{Text: "fault.limit.code"},
+		}, sendFaults, formFaults),
+		Notices: []texts.ID{"notice.code.sent"},
+	}
+	removeCredentialState = State{
+		Name:   "removeCredentialState",
+		Events: []string{"credentialRemovedEvent", "navigateAwayEvent"},
+		Args:   []string{"destination"},
+		Faults: slices.Concat([]Fault{{Text: "fault.credential.last"}}, formFaults),
+	}
+	exportState = State{
+		Name:   "exportState",
+		Events: []string{"downloadEvent", "navigateAwayEvent"},
+		Faults: formFaults,
+	}
+	deleteAccountState = State{
+		Name:   "deleteAccountState",
+		Fields: []string{"confirmation"},
+		Events: []string{"accountDeletedEvent", "navigateAwayEvent"},
+		Args:   []string{"destination"},
+		Faults: slices.Concat([]Fault{{Field: "confirmation", Text: "fault.delete.confirmation"}}, formFaults),
+	}
+	accountDeletedState = State{
+		Name:   "accountDeletedState",
+		Events: []string{"navigateAwayEvent"},
+	}
+)
+
+// List returns the items of the list with the name.
+func (v *view) List(name string) []Item { return v.page.Lists[name] }
+
+// Link returns the address of the link with the name, or "".
+func (v *view) Link(name string) template.URL { return template.URL(v.page.Links[name]) }
+
+// Used says how long ago something was last used.
+func (v *view) Used(age time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case age < time.Hour:
+		return v.text("account.used.now")
+	case age < day:
+		return v.text("account.used.hours", int(age/time.Hour))
+	}
+	return v.text("account.used.days", int(age/day))
+}
+
+// LanguageName is what a language calls itself.
+func (v *view) LanguageName(lang string) string {
+	switch lang {
+	case "nb":
+		return "Norsk bokmål"
+	case "nn":
+		return "Norsk nynorsk"
+	case "sv":
+		return "Svenska"
+	case "da":
+		return "Dansk"
+	case "fi":
+		return "Suomi"
+	}
+	return "English"
+}
+
+// Heading and other texts of the parts that an account may have.
+var partTexts = map[string]struct{ heading, none, add texts.ID }{
+	"subscriptions": {"account.subscriptions", "account.subscriptions.none", "account.subscriptions.add"},
+	"memberships":   {"account.memberships", "account.memberships.none", "account.memberships.add"},
+	"directories":   {"account.directories", "account.directories.none", "account.directories.add"},
+}
+
+// ownPart is a part of an account on its page.
+type ownPart struct {
+	Name, Heading, None, Add string
+	Items                    []Item
+	Link                     template.URL
+}
+
+// Parts returns the parts of the account that are turned on.
+func (v *view) Parts() (all []ownPart) {
+	for _, name := range []string{"subscriptions", "memberships", "directories"} {
+		if v.Flag(name) {
+			t := partTexts[name]
+			all = append(all, ownPart{name, v.text(t.heading), v.text(t.none), v.text(t.add), v.List(name), v.Link(name)})
+		}
+	}
+	return all
+}
