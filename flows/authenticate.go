@@ -248,7 +248,8 @@ func deliverCode(ctx context.Context, r *Run, cred account.Credential, fault err
 	}
 	switch {
 	case err == nil:
-		if r.state.name == "verificationState" || r.state.name == "mergeVerificationState" {
+		switch r.state.name {
+		case "verificationState", "mergeVerificationState", "confirmCodeState": // one more
 			r.Data.Notice = "notice.code.sent"
 		}
 		return SendVerificationCode, nil

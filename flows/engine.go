@@ -201,7 +201,7 @@ func (n *Engine) Post(ctx context.Context, f *Flow, t Ticket, req Request, b Bro
 	if _, ended := r.End(); ended || r.away != "" {
 		return r, nil
 	}
-	r.Form = form
+	r.Form, r.Data.Kept = form, 0
 	if err := r.post(ctx, e); err != nil {
 		// Nothing of the work is kept, but the epoch that it began; the user may
 		// try again at once.
@@ -213,6 +213,9 @@ func (n *Engine) Post(ctx context.Context, f *Flow, t Ticket, req Request, b Bro
 			}
 		}
 		return nil, n.release(ctx, rec, err)
+	}
+	if r.Effects.Download != nil {
+		r.Data.Kept = t.Version + 1 // what the browser shows is still the run's page
 	}
 	return r, n.save(ctx, r, rec)
 }
@@ -266,7 +269,7 @@ func (n *Engine) claim(ctx context.Context, f *Flow, t Ticket, req Request, b Br
 		return nil, rec, ErrLost
 	}
 	// The second half of a double click brings a page that has been answered.
-	if t.Version < rec.Version && now.Sub(r.Data.SavedAt) < claimFor {
+	if t.Version < rec.Version && t.Version+1 != r.Data.Kept && now.Sub(r.Data.SavedAt) < claimFor {
 		return nil, rec, ErrLost
 	}
 	if t.State != rec.State {

@@ -38,6 +38,7 @@ type State struct {
 	run    func(ctx context.Context, r *Run) (Event, error)          // of a computing state
 	submit func(ctx context.Context, r *Run, e Event) (Event, error) // of a visible state
 	view   func(r *Run, v *View)                                     // of a visible state; may be nil
+	load   func(ctx context.Context, r *Run, v *View) error          // of a visible state; may be nil
 	leave  func(ctx context.Context, r *Run) (Event, error)          // of a hop
 	back   func(ctx context.Context, r *Run, kept []byte, answer Form) (Event, error)
 	entry  bool   // see [State.Entry]
@@ -86,6 +87,11 @@ const (
 
 // View sets the function that adds to what the state shows, and returns s.
 func (s *State) View(f func(*Run, *View)) *State { s.view = f; return s }
+
+// Load sets the function that reads what the state shows and the run does not
+// remember, each time that it is shown, and returns s. [account.ErrUserGone] says
+// that the page is not for who is there now: the flow begins again.
+func (s *State) Load(f func(context.Context, *Run, *View) error) *State { s.load = f; return s }
 
 // Entry marks a visible state that needs nothing from the states before it: a
 // post of its form is taken up again when the user has come back to it with the

@@ -15,7 +15,8 @@ import (
 var update = flag.Bool("update", false, "write golden files")
 
 // all are the flows of the kit.
-var all = []*flows.Flow{flows.Login, flows.CreateUser, flows.ResetPassword, flows.Merge, flows.Unmerge, flows.LoginCheck, flows.Logout, flows.Azure}
+var all = []*flows.Flow{flows.Login, flows.CreateUser, flows.ResetPassword, flows.Merge, flows.Unmerge,
+	flows.Reauthenticate, flows.Account, flows.LoginCheck, flows.Logout, flows.Azure}
 
 func step(context.Context, *flows.Run) (flows.Event, error) { return flows.Continue, nil }
 

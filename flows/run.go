@@ -3,6 +3,7 @@ package flows
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/connectid-kit/connectid/flows/account"
@@ -22,7 +23,11 @@ type Request struct {
 	CredentialSubmit bool
 	AssumeNewUser    bool
 	Lang             string // of the pages; one of texts.Langs
-	Directory        Directory
+	LangAsked        bool   // the URL asked for Lang, so that a user's own does not count
+	// MaxAge is how old a login may be that reauthenticate lets pass; zero for
+	// what the accounts' Lifetimes say.
+	MaxAge    time.Duration
+	Directory Directory
 	// Query is that of the GET with which the run began. It is kept for as long as
 	// the user is away at an outside party.
 	Query string
@@ -50,6 +55,14 @@ type Effects struct {
 	Forget   bool            // the rememberMeCookie of this client is to be removed
 	Device   string          // marks the browser as known to the user who logged in
 	LogOut   bool            // the session cookies are to be removed
+	Download *File           // is sent in place of the page, which stays open
+}
+
+// File is something for the user to keep.
+type File struct {
+	Name string // in ASCII, without quotes
+	Type string // the media type
+	Body []byte
 }
 
 // Data is what a run remembers between two requests. It holds no secret.
@@ -78,6 +91,8 @@ type Data struct {
 	Directory    string             `json:"directory,omitempty"` // the id of the directory she is asked about
 	Person       directory.Identity `json:"person,omitzero"`     // who she is there, proven in this run
 	PersonAt     time.Time          `json:"personAt,omitzero"`   // when it was proven
+	Kept         int64              `json:"kept,omitempty"`      // 1 + the version of the page that a download left open
+	Own          OwnData            `json:"own,omitzero"`
 }
 
 // restart returns what is left of the data when the user goes back to an entry.
@@ -104,6 +119,17 @@ type View struct {
 	Lines       []account.Line    // what the next step would do
 	Args        map[string]string // the reader's values that texts name
 	Flags       map[string]bool   // switches that the page knows
+	Lists       map[string][]Item
+	Links       map[string]string // names of links, and the GUI pages they lead to
+}
+
+// Item is one line of a list on a page.
+type Item struct {
+	Key    string // names it in the form: what a button sends after its event
+	Title  string // in the words of the user, or of whom she knows
+	Detail string
+	Age    time.Duration // since it was last used
+	Flags  map[string]bool
 }
 
 // Form is what the user sent: the values of the fields by name.
@@ -180,7 +206,7 @@ func (r *Run) SessionUser(ctx context.Context) (store.User, bool, error) {
 	if !r.Browser.LoggedIn() {
 		return store.User{}, false, nil
 	}
-	if r.user == nil {
+	if r.user == nil || r.user.ID != r.Browser.Session.UserID {
 		u, err := r.Accounts.User(ctx, r.Browser.Session.UserID)
 		switch {
 		case errors.Is(err, account.ErrUserGone):
@@ -212,7 +238,7 @@ func (r *Run) End() (End, bool) {
 }
 
 // View returns what the run shows while it waits for the user.
-func (r *Run) View() View {
+func (r *Run) View(ctx context.Context) (View, error) {
 	v := View{
 		Flow:   r.flow.name,
 		State:  r.state.name,
@@ -221,6 +247,8 @@ func (r *Run) View() View {
 		Notice: r.Data.Notice,
 		Args:   map[string]string{},
 		Flags:  map[string]bool{},
+		Lists:  map[string][]Item{},
+		Links:  map[string]string{},
 	}
 	for k, val := range r.Data.Values {
 		v.Values[k] = val
@@ -231,5 +259,10 @@ func (r *Run) View() View {
 	if r.state.view != nil {
 		r.state.view(r, &v)
 	}
-	return v
+	if r.state.load != nil {
+		if err := r.state.load(ctx, r, &v); err != nil {
+			return View{}, fmt.Errorf("%s: %w", r.state.name, err)
+		}
+	}
+	return v, nil
 }

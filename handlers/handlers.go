@@ -58,6 +58,7 @@ func (s *Server) requestOf(r *http.Request, q gui.Params, c *store.Client) (req 
 		return req, err
 	}
 	req.Lang = gui.Lang(r, q.Get("lang"), q.Get("ui_locales"), c.Language)
+	req.LangAsked = q.Get("lang")+q.Get("ui_locales") != ""
 	return req, nil
 }
 

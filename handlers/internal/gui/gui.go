@@ -119,8 +119,8 @@ func (g *GUI) Client(ctx context.Context, id string) (*store.Client, error) {
 }
 
 // Target parses a URL that the browser may be sent to, and checks it against
-// the client's allowed targets. Our own authorization endpoint is allowed to
-// every client: it checks for itself where it leads.
+// the client's allowed targets. Our own authorization endpoint and account pages
+// are allowed to every client: they check for themselves where they lead.
 func (g *GUI) Target(c *store.Client, param, raw string) (target.URL, error) {
 	if raw == "" {
 		return target.URL{}, &Fault{Param: param, Reason: "is missing"}
@@ -129,7 +129,7 @@ func (g *GUI) Target(c *store.Client, param, raw string) (target.URL, error) {
 	if err != nil {
 		return target.URL{}, &Fault{Param: param, Reason: "is refused: " + err.Error()}
 	}
-	if target.For(c).Allows(u) || u.Origin() == g.origin && u.Path() == g.prefix+"oauth/authorize" {
+	if target.For(c).Allows(u) || u.Origin() == g.origin && (u.Path() == g.prefix+"oauth/authorize" || u.Path() == g.prefix+"account") {
 		return u, nil
 	}
 	if err := target.Check(c); err != nil {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/connectid-kit/connectid/flows"
@@ -25,6 +27,9 @@ type Page struct {
 	Parse func(context.Context, *http.Request, Params) (flows.Request, error)
 	// Location says where the end of a run leads. Default [Location].
 	Location func(context.Context, *flows.Run, flows.End) (string, error)
+	// Links are links of the page by name, and the GUI pages they lead to, which
+	// come back to this one. Those of a [flows.View] are added.
+	Links map[string]string
 }
 
 // Location is where the end of a run leads by the documents: to the returnUrl,
@@ -141,7 +146,12 @@ func (p Page) resume(g *GUI, w http.ResponseWriter, r *http.Request, sealed stri
 	case err != nil:
 		return err
 	}
-	return p.answer(g, w, r, run, t, "")
+	err = p.answer(g, w, r, run, t, "")
+	if errors.Is(err, account.ErrUserGone) { // the page is not for who is there now
+		redirect(w, http.StatusFound, g.Path(p.Path)+"?"+t.Query)
+		return nil
+	}
+	return err
 }
 
 // post gives an event to the run.
@@ -162,6 +172,8 @@ func (p Page) post(g *GUI, w http.ResponseWriter, r *http.Request) error {
 		}
 		form[name] = values[0]
 	}
+	// A button of a list sends its event and the key of its item.
+	form["event"], form["item"], _ = strings.Cut(form["event"], " ")
 	run, err := g.Engine.Post(r.Context(), p.Flow, t, req, b, flows.Event(form["event"]), form)
 	switch {
 	case errors.Is(err, flows.ErrLost), errors.Is(err, flows.ErrExpired), errors.Is(err, flows.ErrOver):
@@ -226,6 +238,10 @@ func (p Page) answer(g *GUI, w http.ResponseWriter, r *http.Request, run *flows.
 	if err := g.apply(w, r, run); err != nil {
 		return err
 	}
+	if d := run.Effects.Download; d != nil {
+		download(w, d)
+		return nil
+	}
 	if posted != "" {
 		redirect(w, http.StatusSeeOther, g.Path(p.Path)+"?run="+url.QueryEscape(posted))
 		return nil
@@ -240,11 +256,20 @@ func (p Page) show(g *GUI, w http.ResponseWriter, r *http.Request, run *flows.Ru
 	if err != nil {
 		return err
 	}
-	v := run.View()
+	v, err := run.View(r.Context())
+	if err != nil {
+		return err
+	}
 	page := theme.Page{
 		Client: run.Client(), Lang: run.Request.Lang, Flow: v.Flow, State: v.State, Action: g.Path(p.Path),
 		Ticket: sealed, CSRF: g.csrf.Token(r),
 		Values: v.Values, Args: v.Args, Flags: v.Flags, Locked: v.Locked, Notice: v.Notice, Heading: v.Heading,
+		Lists: map[string][]theme.Item{}, Links: p.links(g, run, t, v.Links),
+	}
+	for name, items := range v.Lists {
+		for _, i := range items {
+			page.Lists[name] = append(page.Lists[name], theme.Item(i))
+		}
 	}
 	for _, l := range v.Lines {
 		line := theme.Line{Text: l.Text}
@@ -265,6 +290,38 @@ func (p Page) show(g *GUI, w http.ResponseWriter, r *http.Request, run *flows.Ru
 	}
 	g.allowForms(w, &run.Request)
 	return g.write(w, r, http.StatusOK, page)
+}
+
+// links returns the addresses of the page's links. What they lead to comes back
+// to where this run began.
+func (p Page) links(g *GUI, run *flows.Run, t flows.Ticket, more map[string]string) map[string]string {
+	if len(p.Links)+len(more) == 0 {
+		return nil
+	}
+	back := g.URL(p.Path) + "?" + t.Query
+	if _, err := target.Parse(back); err != nil { // too long, say
+		back = run.Request.Return.String()
+	}
+	query := url.Values{
+		"clientId": {run.Request.Client.ID}, "returnUrl": {back}, "errorUrl": {back}, "lang": {run.Request.Lang},
+	}.Encode()
+	all := map[string]string{}
+	for _, links := range []map[string]string{p.Links, more} {
+		for name, page := range links {
+			all[name] = g.Path(page) + "?" + query
+		}
+	}
+	return all
+}
+
+// download sends a file; the page that asked for it stays open.
+func download(w http.ResponseWriter, f *flows.File) {
+	h := w.Header()
+	h.Set("Content-Type", f.Type)
+	h.Set("Content-Disposition", `attachment; filename="`+f.Name+`"`)
+	h.Set("Content-Length", strconv.Itoa(len(f.Body)))
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(f.Body) // a reader who has gone needs no answer
 }
 
 // redirect sends the browser on. The location is written as it is: what

@@ -44,7 +44,7 @@ func Query(raw string) (Params, error) {
 func once(name string) bool {
 	switch name {
 	case "clientId", "returnUrl", "errorUrl", "abortUrl", "credential", "credentialSubmit", "assumeNewUser",
-		"heading", "credentialType", "lang", "ui_locales", "run", "merge", "token":
+		"heading", "credentialType", "maxAge", "lang", "ui_locales", "run", "merge", "token":
 		return true
 	}
 	return false
