@@ -64,6 +64,26 @@ type Config struct {
 	// TrustedProxies are the addresses whose X-Forwarded-For counts; default none.
 	TrustedProxies []netip.Prefix
 
+	// HostClient is the client as which users of the host's own handlers log in;
+	// see [Kit.RequireLogin]. Its Targets must allow HostURL.
+	HostClient string
+	// HostURL is the address at which browsers see the root of the host's own
+	// handlers: on the host of LoginURL, as the session's cookie goes nowhere
+	// else. Default: the origin of LoginURL.
+	HostURL string
+	// HostErrorURL is where a user goes who leaves without logging in; default
+	// HostURL. It is one of the Targets too.
+	HostErrorURL string
+
+	// Parts are what else is kept of users, by the host: shown in My account,
+	// exported and removed with the account.
+	Parts []account.Part
+	// OnDelete is called before an account is deleted, so that the host removes
+	// what it keeps of the user. After an error nothing is deleted. It may be
+	// called again for one user: a deletion that failed later is repeated, and two
+	// may race.
+	OnDelete func(context.Context, store.User) error
+
 	// Limits, Lifetimes and Passwords are the numbers of accounts; see package
 	// account for the defaults.
 	Limits    account.Limits
@@ -156,6 +176,17 @@ func (c Config) withDefaults() (Config, addresses, error) {
 	}
 	if a.login != nil && a.api != nil && a.login.Path == a.api.Path {
 		errs = append(errs, fmt.Errorf("LoginURL and APIURL have one path, %q: give each server its own", a.login.Path))
+	}
+	if a.login != nil {
+		if c.HostURL == "" {
+			c.HostURL = a.login.Scheme + "://" + a.login.Host
+		}
+		if host, err := c.address("HostURL", c.HostURL); err != nil {
+			errs = append(errs, err)
+		} else if host.Hostname() != a.login.Hostname() || host.Scheme != a.login.Scheme {
+			errs = append(errs, fmt.Errorf("bad HostURL %q: the session's cookie goes to the host of LoginURL alone; use %s://%s",
+				c.HostURL, a.login.Scheme, a.login.Host))
+		}
 	}
 	return c, a, errors.Join(errs...)
 }

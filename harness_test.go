@@ -243,9 +243,13 @@ func (b *browser) form() page {
 			if p.action, err = b.url.Parse(a["action"]); err != nil {
 				b.t.Fatal(err)
 			}
+		case "option":
+			if _, chosen := a["selected"]; chosen {
+				p.fields.Set(attributes(n.Parent)["name"], a["value"])
+			}
 		case "input":
 			_, ticked := a["checked"]
-			if a["type"] == "checkbox" && !ticked || a["name"] == "" {
+			if (a["type"] == "checkbox" || a["type"] == "radio") && !ticked || a["name"] == "" {
 				continue
 			}
 			p.fields.Set(a["name"], a["value"])

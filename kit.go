@@ -47,6 +47,7 @@ type Kit struct {
 	store    store.Store
 	headers  *middleware.SecurityHeaders
 	bounds   *middleware.Bounds
+	host     middleware.LoginConfig
 
 	directories map[string]Directory
 	clients     store.Clients // what Run needs
@@ -139,7 +140,9 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 		Store: c.Store, Keys: ring, Composer: composer, Sender: c.Sender,
 		Limits: c.Limits, Lifetimes: c.Lifetimes, Passwords: c.Passwords,
 		Observer: c.OnNotice, Logger: c.Logger,
-		ResetURL: func(cl store.Client) string { return resetURL(loginURL, cl) },
+		ResetURL:   func(cl store.Client) string { return pageURL(loginURL, "resetPassword", cl) },
+		AccountURL: func(cl store.Client) string { return pageURL(loginURL, "account", cl) },
+		Clients:    clients, Parts: c.Parts, OnDelete: c.OnDelete,
 		Merge: account.MergeConfig{
 			Undo: c.MergeUndo, OnMerge: c.OnMerge, OnUnmerge: c.OnUnmerge,
 			UndoURL: func(cl store.Client, id, token string) string { return undoURL(loginURL, cl, id, token) },
@@ -181,6 +184,11 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 	note(err)
 	if err := errors.Join(errs...); err != nil {
 		return err
+	}
+	k.host = middleware.LoginConfig{
+		Session: k.login.GUI().Session, User: k.accounts.User,
+		LoginURL: loginURL + "/login", ReauthenticateURL: loginURL + "/reauthenticate",
+		ClientID: c.HostClient, HostURL: c.HostURL, ErrorURL: c.HostErrorURL,
 	}
 	k.route()
 	return nil

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-var guiPages = []string{"login", "createUser", "loginCheck", "logout", "resetPassword", "merge", "unmerge"}
+var guiPages = []string{"login", "createUser", "loginCheck", "logout", "resetPassword", "merge", "unmerge", "account", "reauthenticate"}
 
 // A link with a fault ends on a page that names it and leads to no foreign
 // place: on every path, also for a user who is logged in.

@@ -113,6 +113,11 @@ func TestLogsHoldNoSecret(t *testing.T) {
 	if w.Code != 200 || !strings.Contains(w.Body.String(), kari) {
 		t.Errorf("profile: %d %s", w.Code, w.Body)
 	}
+	b.open("account").submit("removeCredentialEvent A:" + kari).wantState("removeCredentialState")
+	note(b)
+	b.submit("navigateAwayEvent").submit("exportEvent").submit("downloadEvent")
+	b.open("account").submit("deleteAccountEvent").submit("accountDeletedEvent", "confirmation", kari+"x").wantState("deleteAccountState")
+	secrets["owner"] = b.form().fields.Get("owner")
 	b.open("logout")
 	b.open("login").submit("verifyCredentialsEvent", "credential", kari, "password", "another-secret-9").wantState("startLoginState")
 	b.submit("navigateAwayEvent")
@@ -131,6 +136,7 @@ func TestLogsHoldNoSecret(t *testing.T) {
 	}
 	for _, e := range []flows.Event{
 		flows.StartApplication, flows.SendVerificationCode, flows.NewUser, flows.SetPassword, flows.NavigateAway, flows.Continue,
+		flows.RemoveCredential, flows.Export, flows.Download, flows.DeleteAccount, flows.Confirmed,
 	} {
 		if !slices.Contains(events, e) {
 			t.Errorf("%s was not observed", e)

@@ -38,6 +38,13 @@ func (k *Kit) Merge() http.Handler { return k.login.Merge() }
 // the notices of the merge link: it is mounted at unmerge.
 func (k *Kit) Unmerge() http.Handler { return k.login.Unmerge() }
 
+// Account returns the handler of accountUrl: My account.
+func (k *Kit) Account() http.Handler { return k.login.Account() }
+
+// Reauthenticate returns the handler of reauthenticateUrl, where a user who is
+// logged in proves again who she is.
+func (k *Kit) Reauthenticate() http.Handler { return k.login.Reauthenticate() }
+
 // Authorize returns the handler of the authorization endpoint.
 func (k *Kit) Authorize() http.Handler { return k.bounds.Handler(k.oauth.Authorize()) }
 
@@ -68,6 +75,8 @@ func (k *Kit) route() {
 		"resetPassword":                          k.ResetPassword(),
 		"merge":                                  k.Merge(),
 		"unmerge":                                k.Unmerge(),
+		"account":                                k.Account(),
+		"reauthenticate":                         k.Reauthenticate(),
 		"oauth/authorize":                        k.Authorize(),
 		"oauthLogin":                             k.OAuthLogin(),
 		"oauth/token":                            k.Token(),
@@ -174,10 +183,10 @@ func cutBase(path, base string) (rest string, ok bool) {
 	}
 }
 
-// resetURL returns where a user of the client changes her password, for the
-// notice of a changed one; "" for a client without a homepage to return to.
-func resetURL(loginURL string, c store.Client) string {
-	return linkFromHomepage(loginURL+"/resetPassword", c, url.Values{})
+// pageURL returns the address of a GUI page for users of the client, for the
+// messages that name it; "" for a client without a homepage to return to.
+func pageURL(loginURL, page string, c store.Client) string {
+	return linkFromHomepage(loginURL+"/"+page, c, url.Values{})
 }
 
 // undoURL returns where a merge is undone, for its notices; "" for a client

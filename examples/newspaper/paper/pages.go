@@ -41,6 +41,7 @@ type view struct {
 	Reset    string // resetPassword at the login server
 	Company  string // azure at the login server; empty for none
 	Merge    string // merge at the login server
+	Account  string // My account there
 	Key      string // of a message
 	Secure   bool
 	CheckURL string
@@ -155,6 +156,7 @@ func (p *Paper) me(w http.ResponseWriter, r *http.Request, s *session) {
 	q := url.Values{"clientId": {p.ClientID}, "returnUrl": {p.Base + "/me"}, "errorUrl": {p.Base + "/me"}, "lang": {p.Edition.Lang}}
 	v := view{
 		Session: s, Title: p.Edition.Text("meHeading"), Profile: who, Reset: p.LoginServer + "/resetPassword?" + q.Encode(),
+		Account: p.LoginServer + "/account?" + q.Encode(),
 	}
 	q.Set("abortUrl", p.Base+"/me")
 	v.Merge = p.LoginServer + "/merge?" + q.Encode()
