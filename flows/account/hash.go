@@ -107,5 +107,8 @@ func (bcryptVerifier) Verify(hash, password string) (bool, error) {
 	if errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
 		return false, nil
 	}
-	return err == nil, err
+	if err != nil {
+		return false, errHash
+	}
+	return true, nil
 }

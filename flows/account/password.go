@@ -27,7 +27,7 @@ type Passwords struct {
 	Workers int
 	Wait    time.Duration // how long an attempt waits for a worker before ErrBusy; default 2 seconds
 	// Verifiers check hashes that other systems made, in this order; see
-	// [Bcrypt]. An account with such a hash answers in that hash's time until
+	// [LegacyVerifiers]. An account with such a hash answers in that hash's time until
 	// its first login, so it can be told from others by measuring.
 	Verifiers []Verifier
 	// Common lists further passwords that nobody may choose, beside the
