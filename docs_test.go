@@ -19,6 +19,7 @@ import (
 	"github.com/connectid-kit/connectid"
 	"github.com/connectid-kit/connectid/flows"
 	"github.com/connectid-kit/connectid/flows/account"
+	"github.com/connectid-kit/connectid/flows/account/pwned"
 	"github.com/connectid-kit/connectid/flows/message"
 	"github.com/connectid-kit/connectid/handlers/api"
 	"github.com/connectid-kit/connectid/handlers/oauth"
@@ -35,7 +36,7 @@ var configured = []any{
 	oauth.ExtensionGrant{}, oauth.Config{}, api.Config{}, account.Config{}, account.MergeConfig{}, flows.EngineConfig{}, theme.Config{},
 	middleware.RateLimitConfig{}, middleware.BearerConfig{}, middleware.CSRFConfig{}, middleware.BoundsConfig{},
 	middleware.SecurityHeadersConfig{}, middleware.RequestLogConfig{},
-	message.ComposerConfig{}, message.OutboxConfig{}, memstore.Config{},
+	message.ComposerConfig{}, message.OutboxConfig{}, memstore.Config{}, pwned.Config{},
 }
 
 var (

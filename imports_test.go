@@ -45,6 +45,7 @@ var rooms = []room{
 	{"flows/directory/entra", []string{"flows/directory"}},
 	{"flows/publisher/httpjson", []string{"flows/publisher"}},
 	{"flows/message/smtp", []string{"flows/message"}},
+	{"flows/account/pwned", []string{"flows/account"}},
 
 	{"flows", []string{"flows/...", "store"}},
 	{"flows/directory", nil},
@@ -159,7 +160,7 @@ func TestFlowsKnowNoHTTP(t *testing.T) {
 	allowed := []string{
 		"flows/message html/template",
 		"flows/order/payex net/http", "flows/order/vipps net/http", "flows/order/sandbox net/http",
-		"flows/directory/entra net/http", "flows/publisher/httpjson net/http",
+		"flows/directory/entra net/http", "flows/publisher/httpjson net/http", "flows/account/pwned net/http",
 	}
 	for _, p := range goList(t, ".", "./flows/...", "./internal/...", "./store/...") {
 		pkg, _ := inside(p.ImportPath)

@@ -110,6 +110,8 @@ func submitNewUser(ctx context.Context, r *Run, e Event) (Event, error) {
 	}
 	user, err := r.Accounts.CreateUser(ctx, n)
 	switch {
+	case refusedPassword(r, err):
+		return Stay, nil
 	case errors.Is(err, account.ErrTaken): // whose it is, only a proof to it can tell
 		r.forgetProof()
 		return ProveAgain, nil
@@ -147,9 +149,24 @@ func passwordFault(r *Run, err error) {
 		r.Fault("newPassword", "fault.password.short", account.PasswordMin)
 	case errors.Is(err, account.ErrPasswordLong):
 		r.Fault("newPassword", "fault.password.long", account.PasswordMax)
+	case errors.Is(err, account.ErrPasswordBreached):
+		r.Fault("newPassword", "fault.password.breached")
 	case err != nil:
 		r.Fault("newPassword", "fault.password.common")
 	}
+}
+
+// refusedPassword reports whether the error is about the new password itself,
+// and notes why it is refused. What accounts check knows more of the user than
+// the page before it.
+func refusedPassword(r *Run, err error) bool {
+	for _, refusal := range []error{account.ErrPasswordShort, account.ErrPasswordLong, account.ErrPasswordCommon, account.ErrPasswordBreached} {
+		if errors.Is(err, refusal) {
+			passwordFault(r, refusal)
+			return true
+		}
+	}
+	return false
 }
 
 func viewNewPassword(r *Run, v *View) {
@@ -188,6 +205,9 @@ func submitNewPassword(ctx context.Context, r *Run, e Event) (Event, error) {
 		Password: password, Epoch: r.Data.Epoch, KeepSession: r.Browser.Session.Handle, KeepAll: r.Form["keepSessions"] != "",
 		Client: r.Client(), Used: r.Data.Sent, Lang: r.Request.Lang,
 	})
+	if refusedPassword(r, err) { // before anything was done
+		return Stay, nil
+	}
 	r.epoch = user.Epoch
 	if err != nil {
 		return "", err

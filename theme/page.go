@@ -148,6 +148,7 @@ var (
 		{Field: "newPassword", Text: "fault.password.short", Args: []any{8}},
 		{Field: "newPassword", Text: "fault.password.long", Args: []any{256}},
 		{Field: "newPassword", Text: "fault.password.common"},
+		{Field: "newPassword", Text: "fault.password.breached"},
 	}
 	// formFaults can happen to any form.
 	formFaults = []Fault{

@@ -150,6 +150,8 @@ type Service struct {
 	argon     argon
 	dummy     string // a hash of nothing, for accounts that have none
 	verifiers []Verifier
+	breached  func(ctx context.Context, password string) (bool, error)
+	unchecked bool // an error of breached refuses the password
 	common    map[string]struct{}
 	devices   *keys.Codec
 }
@@ -204,6 +206,8 @@ func New(c Config) (*Service, error) {
 		pool:        newPool(c.Passwords.Workers, c.Passwords.Wait),
 		argon:       argon{memory: c.Passwords.Memory, passes: c.Passwords.Passes},
 		verifiers:   c.Passwords.Verifiers,
+		breached:    c.Passwords.Breached,
+		unchecked:   c.Passwords.RefuseUnchecked,
 		common:      map[string]struct{}{},
 		devices:     c.Keys.Codec("device cookie", c.Lifetimes.Device, false),
 	}

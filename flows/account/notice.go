@@ -50,7 +50,7 @@ type Notice struct {
 	CredentialKind store.CredentialKind
 	Limit          Limit  // of NoticeLimited
 	Directory      string // of the directory notices: the id of its configuration
-	Err            error  // of NoticeSendFailed, NoticeDirectoryRefused and NoticeUnsettled
+	Err            error  // of NoticeSendFailed, NoticeDirectoryRefused, NoticeUnsettled and NoticeBreachUnchecked
 }
 
 // about returns the notice with the credential, shortened.
@@ -62,7 +62,8 @@ func (n Notice) about(c Credential) Notice {
 // notify tells the observer, and the log what an operator should see.
 func (s *Service) notify(ctx context.Context, n Notice) {
 	switch n.Kind {
-	case NoticeLimited, NoticeBusy, NoticeSendFailed, NoticeRememberTheft, NoticeTakeover, NoticeDirectoryTaken, NoticeDirectoryRefused, NoticeUnsettled:
+	case NoticeLimited, NoticeBusy, NoticeSendFailed, NoticeRememberTheft, NoticeTakeover, NoticeDirectoryTaken, NoticeDirectoryRefused, NoticeUnsettled,
+		NoticeBreachUnchecked:
 		s.log.WarnContext(ctx, "account: "+string(n.Kind), "user", n.UserID, "client", n.ClientID,
 			"credential", n.Credential, "limit", string(n.Limit), "directory", n.Directory, "err", n.Err)
 	}

@@ -33,6 +33,15 @@ type Passwords struct {
 	// Common lists further passwords that nobody may choose, beside the
 	// built-in list; compared without regard to case.
 	Common []string
+	// Breached reports whether a new password is known from a breach, such as
+	// the Breached method of package flows/account/pwned does; nil asks nobody.
+	// It is asked once all other checks have passed, with the password in NFC,
+	// and has 2 seconds. It is safe for concurrent use.
+	Breached func(ctx context.Context, password string) (bool, error)
+	// RefuseUnchecked makes an error of Breached an outage: nobody can choose a
+	// password while it lasts. Without it the password is accepted, and the
+	// observer gets a [NoticeBreachUnchecked].
+	RefuseUnchecked bool
 }
 
 func (p Passwords) withDefaults() (Passwords, error) {

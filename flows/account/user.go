@@ -56,7 +56,8 @@ func CleanName(name string) (string, error) {
 // was proven (by two tabs, or by whom it was given to meanwhile), the error is
 // [ErrTaken]: that account is its owner's, and an older proof opens it to nobody.
 // The credential ([ErrCredentialPremium]), the names ([ErrNameLong]) and the
-// password ([Service.CheckNewPassword]) are checked before anything is done.
+// password ([Service.CheckNewPassword], [ErrPasswordBreached]) are checked before
+// anything is done.
 func (s *Service) CreateUser(ctx context.Context, n NewUser) (store.User, error) {
 	u, err := s.newUser(ctx, n)
 	if err != nil {
@@ -114,6 +115,9 @@ func (s *Service) newUser(ctx context.Context, n NewUser) (store.User, error) {
 	}
 	if n.Password != "" {
 		if err := s.CheckNewPassword(n.Password, avoided(u, n.Client)...); err != nil {
+			return store.User{}, err
+		}
+		if err := s.unbreached(ctx, n.Password, store.User{}, n.Client); err != nil {
 			return store.User{}, err
 		}
 		if u.PasswordHash, err = s.hash(ctx, n.Password); err != nil {
@@ -185,11 +189,14 @@ type PasswordChange struct {
 // user's other verified credentials. The user that it returns is in the next
 // epoch. The new password is stored first: an error after that is an outage, and
 // the call can be repeated in the epoch of the user that came with the error.
-// Errors of [Service.CheckNewPassword] and [ErrBusy] come before anything is
+// Errors of [Service.CheckNewPassword], [ErrPasswordBreached] and [ErrBusy] come before anything is
 // done; [ErrUserGone] when the user has been blocked or deleted meanwhile, or is
 // in another epoch than the proof.
 func (s *Service) SetPassword(ctx context.Context, u store.User, c PasswordChange) (store.User, error) {
 	if err := s.CheckNewPassword(c.Password, avoided(u, c.Client)...); err != nil {
+		return store.User{}, err
+	}
+	if err := s.unbreached(ctx, c.Password, u, c.Client); err != nil {
 		return store.User{}, err
 	}
 	h, err := s.hash(ctx, c.Password)
