@@ -23,6 +23,8 @@ type spyStore struct {
 	failAt int  // the call that fails, counted from 1; 0 for none
 	after  bool // fails after the call has been done, as a lost answer does
 	once   bool // fails at that call alone
+
+	cost func(call string) time.Duration // how long each call keeps a processor busy; nil for no time
 }
 
 func (s *spyStore) reset() {
@@ -35,6 +37,10 @@ func (s *spyStore) saw(call string) (fail bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls = append(s.calls, call)
+	if s.cost != nil {
+		for end := time.Now().Add(s.cost(call)); time.Now().Before(end); {
+		}
+	}
 	return s.failAt > 0 && (len(s.calls) == s.failAt || len(s.calls) > s.failAt && !s.once)
 }
 
