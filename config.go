@@ -89,6 +89,12 @@ type Config struct {
 	Limits    account.Limits
 	Lifetimes account.Lifetimes
 	Passwords account.Passwords
+	// Captcha slows programs down when a budget of Limits runs low, such as
+	// [account.NewPuzzle] does; default: nobody is asked anything.
+	Captcha account.Captcha
+	// CaptchaWhen says whether an attempt has to solve a challenge first; default
+	// [account.HalfUsed].
+	CaptchaWhen func(account.CaptchaCase) bool
 	// RunLifetime is how long a reader may take from page to page; default 30
 	// minutes.
 	RunLifetime time.Duration

@@ -36,7 +36,7 @@ var configured = []any{
 	oauth.ExtensionGrant{}, oauth.Config{}, api.Config{}, account.Config{}, account.MergeConfig{}, flows.EngineConfig{}, theme.Config{},
 	middleware.RateLimitConfig{}, middleware.BearerConfig{}, middleware.CSRFConfig{}, middleware.BoundsConfig{},
 	middleware.SecurityHeadersConfig{}, middleware.RequestLogConfig{},
-	message.ComposerConfig{}, message.OutboxConfig{}, memstore.Config{}, pwned.Config{},
+	message.ComposerConfig{}, message.OutboxConfig{}, memstore.Config{}, pwned.Config{}, account.PuzzleConfig{},
 }
 
 var (

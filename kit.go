@@ -139,6 +139,7 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 	k.accounts, err = account.New(account.Config{
 		Store: c.Store, Keys: ring, Composer: composer, Sender: c.Sender,
 		Limits: c.Limits, Lifetimes: c.Lifetimes, Passwords: c.Passwords,
+		Captcha: c.Captcha, CaptchaWhen: c.CaptchaWhen,
 		Observer: c.OnNotice, Logger: c.Logger,
 		ResetURL:   func(cl store.Client) string { return pageURL(loginURL, "resetPassword", cl) },
 		AccountURL: func(cl store.Client) string { return pageURL(loginURL, "account", cl) },

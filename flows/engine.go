@@ -443,7 +443,8 @@ func (r *Run) post(ctx context.Context, e Event) error {
 		return fmt.Errorf("%w: %s has no %q", ErrEvent, r.state.name, e)
 	}
 	r.Data.Faults, r.Data.Notice = nil, ""
-	got, err := r.state.submit(ctx, r, e)
+	r.answerChallenge()
+	got, err := r.takeChallenge(r.state.submit(ctx, r, e))
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.state.name, err)
 	}

@@ -65,7 +65,8 @@ type File struct {
 	Body []byte
 }
 
-// Data is what a run remembers between two requests. It holds no secret.
+// Data is what a run remembers between two requests. It holds no secret of
+// the reader's.
 type Data struct {
 	Credential   string             `json:"credential,omitempty"`   // as typed
 	Sent         account.Credential `json:"sent,omitzero"`          // where the code went
@@ -86,6 +87,7 @@ type Data struct {
 	Values       map[string]string  `json:"values,omitempty"`       // harmless fields as typed
 	Faults       []Fault            `json:"faults,omitempty"`
 	Notice       texts.ID           `json:"notice,omitempty"`
+	Challenge    *account.Challenge `json:"challenge,omitempty"` // that the page shows
 	SavedAt      time.Time          `json:"savedAt,omitzero"`
 	Hop          *hop               `json:"hop,omitempty"`       // set when the user leaves for an outside party
 	Directory    string             `json:"directory,omitempty"` // the id of the directory she is asked about
@@ -121,6 +123,8 @@ type View struct {
 	Flags       map[string]bool   // switches that the page knows
 	Lists       map[string][]Item
 	Links       map[string]string // names of links, and the GUI pages they lead to
+	Wait        int               // seconds that stand for a task without scripts
+	Widget      *account.Widget   // of somebody else's challenge
 }
 
 // Item is one line of a list on a page.
@@ -264,5 +268,6 @@ func (r *Run) View(ctx context.Context) (View, error) {
 			return View{}, fmt.Errorf("%s: %w", r.state.name, err)
 		}
 	}
+	r.viewChallenge(&v)
 	return v, nil
 }

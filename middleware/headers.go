@@ -111,6 +111,26 @@ func (s *SecurityHeaders) AllowForms(h http.Header, places ...string) {
 	h["Content-Security-Policy"] = []string{csp}
 }
 
+// AllowWidget lets one answer load a script, with the styles, frames and requests
+// that it needs, from https origins. What is not plainly one is left out.
+func (s *SecurityHeaders) AllowWidget(h http.Header, origins ...string) {
+	var from strings.Builder
+	for _, o := range origins {
+		if isOrigin(o) && strings.HasPrefix(o, "https:") {
+			from.WriteString(" " + o)
+		}
+	}
+	if from.Len() == 0 {
+		return
+	}
+	csp := h.Get("Content-Security-Policy")
+	for _, d := range []string{"script-src", "style-src", "connect-src"} {
+		csp = strings.Replace(csp, d+" 'self'", d+" 'self'"+from.String(), 1)
+	}
+	csp = strings.Replace(csp, "object-src", "frame-src"+from.String()+"; object-src", 1)
+	h["Content-Security-Policy"] = []string{csp}
+}
+
 // isPrivateScheme reports whether s is a scheme in reverse domain form with its
 // colon.
 func isPrivateScheme(s string) bool {

@@ -21,6 +21,7 @@ type key struct {
 	faults                    string
 	locked, prefilled         bool
 	hasHeading, hasDetails    bool
+	wait                      int
 }
 
 // flagBits gives each flag of [States] a bit of the key.
@@ -45,6 +46,10 @@ func keyOf(p *Page, l *look) (key, bool) {
 		look: l, client: p.Client.ID, lang: p.Lang, flow: p.Flow, state: p.State, action: p.Action,
 		notice: p.Notice, locked: p.Locked, prefilled: p.Values["credential"] != "",
 		hasHeading: p.Heading != "", hasDetails: p.Developer != "",
+		wait: p.Wait,
+	}
+	if p.Widget != nil { // its addresses stand in no hole
+		return k, false
 	}
 	if len(p.Lines)+len(p.Lists)+len(p.Links) > 0 { // a reader's own, in any number
 		return k, false

@@ -29,7 +29,8 @@ type Page struct {
 	// Values are the values of form fields by name, and restartQuery: the query
 	// with which Action starts again.
 	Values map[string]string
-	// Args are what texts name by a word: destination.
+	// Args are what texts name by a word: destination, captchaQuestion; and
+	// captchaTask, for the page's script.
 	Args map[string]string
 	// Flags turn parts of the page on; [State.Flags] lists those of each state.
 	Flags map[string]bool
@@ -44,6 +45,11 @@ type Page struct {
 	// Lines are what the next step would do, one after the other. A page with
 	// any is rendered whole.
 	Lines []Line
+	// Wait is how many seconds a reader without scripts waits instead of the task
+	// of a challenge (Flags captchaTask).
+	Wait int
+	// Widget is a challenge of somebody else's script.
+	Widget *Widget
 
 	Faults []Fault  // what is wrong, in the order of the fields
 	Notice texts.ID // what went well, such as "notice.code.sent"
@@ -63,6 +69,13 @@ type Item struct {
 
 // Is reports whether the item's flag with the name is on.
 func (i Item) Is(flag string) bool { return i.Flags[flag] }
+
+// Widget is an element that a script of its own fills.
+type Widget struct {
+	Script  string // address of the file
+	Class   string
+	SiteKey string
+}
 
 // Fault is something that the reader has to correct or know.
 type Fault struct {
@@ -117,7 +130,7 @@ func onServer(path string) bool {
 // needs to know.
 type State struct {
 	Name    string
-	Fields  []string   // names of the form fields, as shown from top to bottom
+	Fields  []string   // names of the form fields, as shown from top to bottom; captcha, which a challenge puts first, at the end
 	Events  []string   // values of the buttons "event"; the first is the default
 	Flags   []string   // that [Page.Flags] may turn on
 	Values  []string   // of [Page.Values] that are shown
@@ -152,6 +165,8 @@ var (
 	}
 	// formFaults can happen to any form.
 	formFaults = []Fault{
+		{Text: "fault.captcha.asked"},
+		{Text: "fault.captcha.wrong"},
 		{Text: "fault.form.stale"},
 		{Text: "fault.outage"},
 	}
@@ -162,10 +177,11 @@ var states = func() map[string]State {
 	list := []State{
 		{
 			Name:   "startLoginState",
-			Fields: []string{"credential", "password", "rememberMe"},
+			Fields: []string{"credential", "password", "rememberMe", "captcha"},
 			Events: []string{"verifyCredentialsEvent", "sendVerificationCodeEvent", "forgotPasswordEvent", "startRegistrationEvent", "navigateAwayEvent"},
-			Flags:  []string{"rememberMe", "closable"},
+			Flags:  []string{"rememberMe", "closable", "captchaTask", "captchaQuestion"},
 			Values: []string{"credential"},
+			Args:   []string{"captchaTask", "captchaQuestion"},
 			Faults: slices.Concat(credentialFaults, []Fault{
 				{Field: "password", Text: "fault.password.empty"},
 				{Field: "password", Text: "fault.password.wrong"},
@@ -176,18 +192,19 @@ var states = func() map[string]State {
 		},
 		{
 			Name:   "startCodeState",
-			Fields: []string{"credential", "rememberMe"},
+			Fields: []string{"credential", "rememberMe", "captcha"},
 			Events: []string{"sendVerificationCodeEvent", "startLoginEvent", "navigateAwayEvent"},
-			Flags:  []string{"rememberMe", "registration", "reset", "closable"},
+			Flags:  []string{"rememberMe", "registration", "reset", "closable", "captchaTask", "captchaQuestion"},
 			Values: []string{"credential"},
+			Args:   []string{"captchaTask", "captchaQuestion"},
 			Faults: slices.Concat(credentialFaults, []Fault{{Text: "fault.limit.code"}}, sendFaults, formFaults),
 		},
 		{
 			Name:   "verificationState",
-			Fields: []string{"code"},
+			Fields: []string{"code", "captcha"},
 			Events: []string{"verificationEvent", "sendVerificationCodeEvent", "changeCredentialEvent", "navigateAwayEvent"},
-			Flags:  []string{"isPhone", "closable"},
-			Args:   []string{"destination"},
+			Flags:  []string{"isPhone", "closable", "captchaTask", "captchaQuestion"},
+			Args:   []string{"destination", "captchaTask", "captchaQuestion"},
 			Faults: slices.Concat([]Fault{
 				{Field: "code", Text: "fault.code.empty"},
 				{Field: "code", Text: "fault.code.wrong"},

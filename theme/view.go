@@ -31,6 +31,8 @@ type view struct {
 	Prefilled  bool // there is a value for the field "credential"
 	HasHeading bool // Heading replaces the page's own
 	HasDetails bool // Developer says something
+	Wait       int  // seconds to wait instead of a task
+	Widget     *Widget
 
 	page *Page
 	look *look
@@ -113,6 +115,7 @@ func (t *Themes) view(p *Page, l *look, hole func(hole) any) *view {
 		Client: show(&p.Client), Lang: p.Lang, Dir: "ltr", Flow: p.Flow, State: p.State, Class: "guiVersion2",
 		Action: p.Action, Links: l.links, Locked: p.Locked,
 		Prefilled: p.Values["credential"] != "", HasHeading: p.Heading != "", HasDetails: p.Developer != "",
+		Wait: p.Wait, Widget: p.Widget,
 		page: p, look: l, conf: &t.config, hole: hole,
 	}
 	if p.Client.GUIVersion == 1 {

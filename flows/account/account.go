@@ -46,6 +46,8 @@ type Origin struct {
 	// Device is the value of the device cookie, as the browser sent it; see
 	// [Service.DeviceCookie]. A damaged one counts as none.
 	Device string
+	// Captchas carries challenges and answers; nil answers none.
+	Captchas *Captchas
 }
 
 // Config configures a [Service].
@@ -78,6 +80,11 @@ type Config struct {
 	// called again for the same user: a deletion that failed later is repeated,
 	// and two may race. Optional.
 	OnDelete func(context.Context, store.User) error
+	// Captcha is asked when CaptchaWhen says so; nil never asks anything.
+	Captcha Captcha
+	// CaptchaWhen says whether an attempt has to solve a challenge first. It is
+	// called with each budget that the attempt draws on; default [HalfUsed].
+	CaptchaWhen func(CaptchaCase) bool
 	// SendTimeout bounds the hand-over of a message; default 4 seconds, so that
 	// a frozen provider is answered within 5.
 	SendTimeout time.Duration
@@ -152,8 +159,12 @@ type Service struct {
 	verifiers []Verifier
 	breached  func(ctx context.Context, password string) (bool, error)
 	unchecked bool // an error of breached refuses the password
-	common    map[string]struct{}
-	devices   *keys.Codec
+
+	captcha     Captcha
+	captchaWhen func(CaptchaCase) bool
+
+	common  map[string]struct{}
+	devices *keys.Codec
 }
 
 // New returns the service, or an error that names every fault of the configuration.
@@ -208,11 +219,16 @@ func New(c Config) (*Service, error) {
 		verifiers:   c.Passwords.Verifiers,
 		breached:    c.Passwords.Breached,
 		unchecked:   c.Passwords.RefuseUnchecked,
+		captcha:     c.Captcha,
+		captchaWhen: c.CaptchaWhen,
 		common:      map[string]struct{}{},
 		devices:     c.Keys.Codec("device cookie", c.Lifetimes.Device, false),
 	}
 	s.merging.Parts = append([]MergePart{mergeLinks{s}}, c.Merge.Parts...)
 	s.parts = append([]Part{s.directories(), s.merges()}, s.parts...)
+	if s.captchaWhen == nil {
+		s.captchaWhen = HalfUsed
+	}
 	s.dummy = s.pool.newHash(s.argon, rand.Text())
 	for _, p := range c.Passwords.Common {
 		s.common[folded(p)] = struct{}{}

@@ -53,33 +53,11 @@ func (s *Service) unbreached(ctx context.Context, password string, u store.User,
 	return nil
 }
 
-// askBreached calls the hook and waits for it no longer than breachedTimeout,
-// even if it does not heed its context. Its error does not quote the password.
+// askBreached calls the hook. Its error does not quote the password.
 func (s *Service) askBreached(ctx context.Context, password string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, breachedTimeout)
-	defer cancel()
-	type answer struct {
-		found bool
-		err   error
+	found, err := bounded(ctx, breachedTimeout, func(ctx context.Context) (bool, error) { return s.breached(ctx, password) })
+	if err != nil {
+		err = errors.New(strings.ReplaceAll(err.Error(), password, "••••••"))
 	}
-	answers := make(chan answer, 1)
-	go func() {
-		var a answer
-		defer func() {
-			if p := recover(); p != nil {
-				a.err = errors.New("Breached panics")
-			}
-			answers <- a
-		}()
-		a.found, a.err = s.breached(ctx, password)
-	}()
-	select {
-	case a := <-answers:
-		if a.err != nil {
-			a.err = errors.New(strings.ReplaceAll(a.err.Error(), password, "••••••"))
-		}
-		return a.found, a.err
-	case <-ctx.Done():
-		return false, fmt.Errorf("no answer in time: %w", ctx.Err())
-	}
+	return found, err
 }

@@ -41,7 +41,8 @@ type CodeRequest struct {
 // is known shows nowhere but in the mailbox: an unknown one gets a code too (it
 // can make an account), a blocked account gets a message without one.
 //
-// Errors: [ErrCredentialPremium], a [LimitedError], [ErrUndeliverable].
+// Errors: [ErrCredentialPremium], a [LimitedError], a [ChallengeError],
+// [ErrUndeliverable].
 func (s *Service) SendCode(ctx context.Context, r CodeRequest) error {
 	if err := checkBinding(r.Credential, r.Purpose, r.Origin); err != nil {
 		return err
@@ -56,6 +57,10 @@ func (s *Service) SendCode(ctx context.Context, r CodeRequest) error {
 	spent, err := s.spend(ctx, s.sends(r.Client, r.Credential, user, r.Origin)...)
 	if err != nil {
 		return s.limited(ctx, err, user, r.Client, r.Credential)
+	}
+	about := Notice{UserID: user.ID, ClientID: r.Client.ID}.about(r.Credential)
+	if err := s.challenge(ctx, spent, about, r.Origin); err != nil {
+		return err
 	}
 	to := r.Credential
 	if verified { // the owner's spelling: not all hosts ignore case
@@ -210,7 +215,7 @@ type Proof struct {
 // VerifyCode takes the code; of many callers with the right one exactly one
 // succeeds. [ErrWrong] for another code or a blocked account, [ErrExpired] when
 // there is no live code (it also is what the losers of a race get), a
-// [LimitedError] after too many wrong ones.
+// [LimitedError] after too many wrong ones, a [ChallengeError] before that.
 //
 // A credential that stood unverified on an account is the prover's from now on:
 // if the account has another verified credential, it loses this one (Exists is
@@ -234,6 +239,10 @@ func (s *Service) VerifyCode(ctx context.Context, a CodeAttempt) (Proof, error) 
 	if err != nil {
 		return Proof{}, s.limited(ctx, err, user, a.Client, a.Credential)
 	}
+	about := Notice{UserID: user.ID, ClientID: a.Client.ID}.about(a.Credential)
+	if err := s.challenge(ctx, spent, about, a.Origin); err != nil {
+		return Proof{}, err
+	}
 	if spent.hidden != nil {
 		code = rand.Text() // the same work, without a chance
 	}
@@ -244,6 +253,7 @@ func (s *Service) VerifyCode(ctx context.Context, a CodeAttempt) (Proof, error) 
 			wrong.Kind, wrong.Limit = NoticeLimited, spent.hidden.Limit
 		}
 		s.notify(ctx, wrong)
+		s.announce(ctx, spent, a.Client.ID, a.Origin)
 		return Proof{}, ErrWrong
 	case errors.Is(err, store.ErrNotFound): // nothing that could be guessed
 		spent.giveBack(ctx)
@@ -253,6 +263,7 @@ func (s *Service) VerifyCode(ctx context.Context, a CodeAttempt) (Proof, error) 
 	}
 	if user.Blocked {
 		s.notify(ctx, wrong)
+		s.announce(ctx, spent, a.Client.ID, a.Origin)
 		return Proof{}, ErrWrong
 	}
 	spent.giveBack(ctx)

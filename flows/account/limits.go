@@ -90,6 +90,7 @@ func (l Limits) withDefaults() (Limits, error) {
 type spending struct {
 	s      *Service
 	raised []raised
+	used   []CaptchaCase // of the budgets that are told
 	hidden *LimitedError // reached, but not to be told: answer as wrong
 }
 
@@ -120,6 +121,9 @@ func (s *Service) spend(ctx context.Context, charges ...charge) (*spending, erro
 		}
 		if n.N <= c.budget.N {
 			sp.raised = append(sp.raised, raised{c.key, c.budget.Window, n.ResetAt})
+			if !c.hidden {
+				sp.used = append(sp.used, CaptchaCase{Limit: c.limit, Used: n.N, Of: c.budget.N})
+			}
 			continue
 		}
 		// What went over is taken out again: the counter says how many attempts

@@ -48,9 +48,9 @@ type Notice struct {
 	ClientID       string
 	Credential     string // shortened; see [Credential.Masked]
 	CredentialKind store.CredentialKind
-	Limit          Limit  // of NoticeLimited
+	Limit          Limit  // of NoticeLimited and the NoticeCaptchas
 	Directory      string // of the directory notices: the id of its configuration
-	Err            error  // of NoticeSendFailed, NoticeDirectoryRefused, NoticeUnsettled and NoticeBreachUnchecked
+	Err            error  // of NoticeSendFailed, NoticeDirectoryRefused, NoticeUnsettled, NoticeBreachUnchecked and NoticeCaptchaFailed
 }
 
 // about returns the notice with the credential, shortened.
@@ -63,7 +63,7 @@ func (n Notice) about(c Credential) Notice {
 func (s *Service) notify(ctx context.Context, n Notice) {
 	switch n.Kind {
 	case NoticeLimited, NoticeBusy, NoticeSendFailed, NoticeRememberTheft, NoticeTakeover, NoticeDirectoryTaken, NoticeDirectoryRefused, NoticeUnsettled,
-		NoticeBreachUnchecked:
+		NoticeBreachUnchecked, NoticeCaptchaFailed:
 		s.log.WarnContext(ctx, "account: "+string(n.Kind), "user", n.UserID, "client", n.ClientID,
 			"credential", n.Credential, "limit", string(n.Limit), "directory", n.Directory, "err", n.Err)
 	}

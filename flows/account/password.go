@@ -80,7 +80,8 @@ type PasswordAttempt struct {
 // VerifyPassword returns the user whose password it is. [ErrWrong] says the
 // same, after the same work, for a wrong password, an unknown credential, a
 // credential that was never verified, an account without a password and a
-// blocked one. Else the error is a [LimitedError], [ErrBusy] or an outage.
+// blocked one. Else the error is a [LimitedError], a
+// [ChallengeError], [ErrBusy] or an outage.
 func (s *Service) VerifyPassword(ctx context.Context, a PasswordAttempt) (store.User, error) {
 	if len(a.Password) > maxPasswordBytes || a.Password == "" || a.Credential.IsZero() {
 		return store.User{}, ErrWrong // whoever is asked for: nobody can have that one
@@ -100,6 +101,10 @@ func (s *Service) VerifyPassword(ctx context.Context, a PasswordAttempt) (store.
 	if err != nil {
 		return store.User{}, s.limited(ctx, err, user, a.Client, a.Credential)
 	}
+	about := Notice{UserID: user.ID, ClientID: a.Client.ID}.about(a.Credential)
+	if err := s.challenge(ctx, spent, about, a.Origin); err != nil {
+		return store.User{}, err
+	}
 	may := verified && !user.Blocked && user.PasswordHash != "" && spent.hidden == nil
 	ok, renewed, err := s.matches(ctx, user.PasswordHash, a.Password, may)
 	switch {
@@ -115,6 +120,7 @@ func (s *Service) VerifyPassword(ctx context.Context, a PasswordAttempt) (store.
 			n.Kind, n.Limit = NoticeLimited, spent.hidden.Limit
 		}
 		s.notify(ctx, n.about(a.Credential))
+		s.announce(ctx, spent, a.Client.ID, a.Origin)
 		return store.User{}, ErrWrong
 	}
 	spent.giveBack(ctx)

@@ -29,6 +29,11 @@ var (
 		"lastName":     "Nordmann",
 		"restartQuery": "clientId=no.mediaconnect.test",
 	}
+	args = map[string]string{
+		"destination":     mailDestination,
+		"captchaTask":     "4:8:GALLERY",
+		"captchaQuestion": "Hvilket tall står mellom sju og ni?",
+	}
 	phoneDestination = "+47 ••• •• 001"
 	mailDestination  = "k•••@example.com"
 )
@@ -59,8 +64,8 @@ func Cases() []Case {
 			base.Values[name] = values[name]
 		}
 		for _, name := range s.Args {
-			base.Args[name] = mailDestination
-			if s.Name == "removeCredentialState" || s.Name == "deleteAccountState" { // her own, to herself
+			base.Args[name] = args[name]
+			if name == "destination" && (s.Name == "removeCredentialState" || s.Name == "deleteAccountState") { // her own, to herself
 				base.Args[name] = values["credential"]
 			}
 		}
@@ -95,6 +100,7 @@ func Cases() []Case {
 			}
 			add(f, "with "+f, func(p *theme.Page) {
 				p.Flags[f] = true
+				p.Wait = 15
 				if f == "isPhone" {
 					p.Args = map[string]string{"destination": phoneDestination}
 				}

@@ -13,6 +13,7 @@ import (
 	"github.com/connectid-kit/connectid/flows/account"
 	"github.com/connectid-kit/connectid/internal/deadline"
 	"github.com/connectid-kit/connectid/internal/target"
+	"github.com/connectid-kit/connectid/store"
 	"github.com/connectid-kit/connectid/theme"
 )
 
@@ -289,6 +290,11 @@ func (p Page) show(g *GUI, w http.ResponseWriter, r *http.Request, run *flows.Ru
 		page.Faults = append(page.Faults, theme.Fault{Field: f.Field, Text: f.Text, Args: args})
 	}
 	g.allowForms(w, &run.Request)
+	page.Wait = v.Wait
+	if v.Widget != nil {
+		page.Widget = &theme.Widget{Script: v.Widget.Script, Class: v.Widget.Class, SiteKey: v.Widget.SiteKey}
+		g.headers.AllowWidget(w.Header(), append([]string{store.TargetOrigin(v.Widget.Script)}, v.Widget.Sources...)...)
+	}
 	return g.write(w, r, http.StatusOK, page)
 }
 
