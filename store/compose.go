@@ -24,6 +24,9 @@ type Roles struct {
 	Grants         Grants
 	Counters       Counters
 	DirectoryLinks DirectoryLinks
+	Customers      Customers
+	Subscriptions  Subscriptions
+	Memberships    Memberships
 }
 
 // Composed is a [Store] put together by [Compose].
@@ -38,23 +41,28 @@ type Composed struct {
 	grants
 	counters
 	directories
+	customers
+	subscriptions
+	memberships
 
 	backends []backend
 }
 
 // Names under which the roles can be embedded: Clients is also a method.
 type (
-	clients  = Clients
-	users    = Users
-	merges   = Merges
-	sessions = Sessions
-	series   = RememberSeries
-	codes    = OneTimeCodes
-	runs     = Runs
-	grants   = Grants
-	counters = Counters
-
-	directories = DirectoryLinks
+	clients       = Clients
+	users         = Users
+	sessions      = Sessions
+	series        = RememberSeries
+	codes         = OneTimeCodes
+	runs          = Runs
+	grants        = Grants
+	counters      = Counters
+	customers     = Customers
+	subscriptions = Subscriptions
+	memberships   = Memberships
+	directories   = DirectoryLinks
+	merges        = Merges
 )
 
 var (
@@ -79,6 +87,7 @@ func Compose(r Roles) (*Composed, error) {
 		clients: r.Clients, users: r.Users, merges: r.Merges, sessions: r.Sessions, series: r.RememberSeries,
 		codes: r.OneTimeCodes, runs: r.Runs, grants: r.Grants, counters: r.Counters,
 		directories: r.DirectoryLinks,
+		customers:   r.Customers, subscriptions: r.Subscriptions, memberships: r.Memberships,
 	}
 	var missing []string
 	v := reflect.ValueOf(r)

@@ -16,7 +16,8 @@ import (
 func two(people, rest store.Store) store.Roles {
 	return store.Roles{
 		Clients: people, Users: people, Merges: people, Sessions: rest, RememberSeries: people,
-		OneTimeCodes: rest, Runs: rest, Grants: people, Counters: rest, DirectoryLinks: people,
+		OneTimeCodes: rest, Runs: rest, Grants: people, Counters: rest,
+		Customers: people, Subscriptions: people, Memberships: people, DirectoryLinks: people,
 	}
 }
 

@@ -22,8 +22,9 @@
 //     is absent: it is not found, it does not conflict, it is not listed. The
 //     kit checks expiry again with its own clock; a backend's own time-to-live
 //     may lag by up to a minute, never lead.
-//   - A record without a key (an empty ID, a zero Handle, Hash or Key) is refused
-//     with an error, and so is the revocation of a grant without an ID.
+//   - A record without a key (an empty ID or PartnerID, a zero Handle, Hash or
+//     Key, a customer's or member's Number that is missing) is refused with an
+//     error, and so is the revocation of a grant without an ID.
 //   - Secrets never reach a store: it sees their [Digest], or a keyed MAC.
 package store
 
@@ -81,6 +82,9 @@ type Store interface {
 	Grants
 	Counters
 	DirectoryLinks
+	Customers
+	Subscriptions
+	Memberships
 }
 
 // Sweeper is implemented by stores that keep expired records until they are

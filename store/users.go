@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strconv"
 	"time"
 )
 
@@ -41,34 +42,83 @@ type User struct {
 	Blocked     bool
 	Credentials []Credential // in the order in which they were added
 	// PasswordHash is empty for an account without a password.
-	PasswordHash   string
-	PasswordSetAt  time.Time
-	FirstName      string
-	LastName       string
-	Language       string
-	TermsAt        time.Time // when the terms were accepted
-	CustomerNumber int64     // zero when not tied to a customer
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
+	PasswordHash  string
+	PasswordSetAt time.Time
+	FirstName     string
+	LastName      string
+	Language      string
+	TermsAt       time.Time // when the terms were accepted
+	// Ties say who the user is in the systems of publishers: at most one of
+	// each kind at each partner.
+	Ties      []Tie
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// TieKind is what a user is tied to.
+type TieKind string
+
+// The kinds of tie.
+const (
+	CustomerTie   TieKind = "customer"   // a customer, by customer number
+	MembershipTie TieKind = "membership" // a member, by the number in the partner's membership system
+)
+
+// Tie ties a user to one person in a system of a publisher. It is part of the
+// user's record, so that it is made, moved by a merge and ended with the account
+// in one step.
+type Tie struct {
+	Kind      TieKind
+	PartnerID string
+	// Number names the person in the partner's system; unique over all users,
+	// together with Kind and PartnerID.
+	Number string
+	TiedAt time.Time
+}
+
+// Names reports whether both name the same person.
+func (t Tie) Names(o Tie) bool {
+	return t.Kind == o.Kind && t.PartnerID == o.PartnerID && t.Number == o.Number
+}
+
+// Tie returns the user's tie of the kind at the partner; false when there is none.
+func (u User) Tie(kind TieKind, partnerID string) (Tie, bool) {
+	for _, t := range u.Ties {
+		if t.Kind == kind && t.PartnerID == partnerID {
+			return t, true
+		}
+	}
+	return Tie{}, false
+}
+
+// CustomerNumber returns the number of the partner's customer to whom the user
+// is tied, and zero when she is tied to none.
+func (u User) CustomerNumber(partnerID string) int64 {
+	t, _ := u.Tie(CustomerTie, partnerID)
+	n, _ := strconv.ParseInt(t.Number, 10, 64) // "" when there is none
+	return n
 }
 
 // Users keeps accounts with their credentials.
 type Users interface {
 	// CreateUser inserts the user with Version 1, whatever u.Version says, or
-	// returns ErrConflict when the ID, the Number or one of the credentials is
-	// taken. Those of an absorbed user (see [Merges]) are taken too, but for the
-	// credentials.
+	// returns ErrConflict when the ID, the Number, one of the credentials or one
+	// of the ties is taken. The ID and Number of an absorbed user (see [Merges])
+	// are taken too.
 	CreateUser(ctx context.Context, u User) error
 	// User returns the user with the given ID, or ErrNotFound.
 	User(ctx context.Context, id string) (User, error)
 	// UserByCredential returns the user who has the credential, or ErrNotFound.
 	UserByCredential(ctx context.Context, kind CredentialKind, identity string) (User, error)
-	// UpdateUser replaces the user, its credentials included, if u.Version is
-	// the stored one, and stores it with the next Version. ErrConflict says that
-	// the version differs or that another user has one of the credentials;
-	// ErrNotFound that there is no such user. Number and CreatedAt never change.
+	// UserByTie returns the user who is tied to the number, or ErrNotFound.
+	UserByTie(ctx context.Context, kind TieKind, partnerID, number string) (User, error)
+	// UpdateUser replaces the user, its credentials and ties included, if
+	// u.Version is the stored one, and stores it with the next Version.
+	// ErrConflict says that the version differs or that another user has one of
+	// the credentials or ties; ErrNotFound that there is no such user. Number and
+	// CreatedAt never change.
 	UpdateUser(ctx context.Context, u User) error
-	// DeleteUser removes the user and frees the credentials; no error when
-	// there is none. What is left of the users whom she absorbed goes with her.
+	// DeleteUser removes the user and frees the credentials and ties; no error
+	// when there is none. What is left of the users whom she absorbed goes with her.
 	DeleteUser(ctx context.Context, id string) error
 }

@@ -50,7 +50,10 @@ type Store struct {
 	grants   grants
 	counters counters
 
-	directories directories
+	directories   directories
+	customers     customers
+	subscriptions subscriptions
+	memberships   memberships
 }
 
 // New returns an empty store with the default configuration.
@@ -80,6 +83,9 @@ func NewWith(c Config) (*Store, error) {
 	s.grants.init()
 	s.counters.init(c.MaxCounters)
 	s.directories.init()
+	s.customers.init()
+	s.subscriptions.init()
+	s.memberships.init()
 	return s, nil
 }
 

@@ -101,7 +101,7 @@ func (s *Store) UnmergeUsers(ctx context.Context, m store.Merge, survivor, back 
 		}
 		was, left := t.merges.absorbed[back.ID]
 		if it.rec.Version != m.Version || it.rec.Absorbed != back.ID || !left || old.Version != survivor.Version ||
-			t.taken(survivor) || t.taken(back, survivor.ID) || shareCredential(survivor, back) {
+			t.taken(survivor) || t.taken(back, survivor.ID) || share(survivor, back) {
 			return nil, store.ErrConflict
 		}
 		survivor.Version++
@@ -150,7 +150,13 @@ func (s *Store) inStep(ctx context.Context, fn func(context.Context) error, chec
 	return nil
 }
 
-func shareCredential(a, b store.User) bool {
+// share reports whether both have a credential or a tie.
+func share(a, b store.User) bool {
+	if slices.ContainsFunc(a.Ties, func(t store.Tie) bool {
+		return slices.ContainsFunc(b.Ties, func(o store.Tie) bool { return tieOf(t) == tieOf(o) })
+	}) {
+		return true
+	}
 	return slices.ContainsFunc(a.Credentials, func(c store.Credential) bool {
 		return slices.ContainsFunc(b.Credentials, func(d store.Credential) bool { return c.Kind == d.Kind && c.Identity == d.Identity })
 	})

@@ -15,9 +15,18 @@ type users struct {
 	byID         map[string]*store.User
 	byNumber     map[int64]*store.User
 	byCredential map[credential]*store.User
+	byTie        map[tie]*store.User
 	merges       merges
 	gate         gate // of all who change accounts
 }
+
+// tie is what makes a tie unique.
+type tie struct {
+	kind            store.TieKind
+	partner, number string
+}
+
+func tieOf(t store.Tie) tie { return tie{t.Kind, t.PartnerID, t.Number} }
 
 // credential is what makes a credential unique.
 type credential struct {
@@ -29,6 +38,7 @@ func (t *users) init() {
 	t.byID = map[string]*store.User{}
 	t.byNumber = map[int64]*store.User{}
 	t.byCredential = map[credential]*store.User{}
+	t.byTie = map[tie]*store.User{}
 	t.merges.init()
 }
 
@@ -83,6 +93,20 @@ func (s *Store) UserByCredential(ctx context.Context, kind store.CredentialKind,
 	return copyUser(*u), nil
 }
 
+// UserByTie implements [store.Users].
+func (s *Store) UserByTie(ctx context.Context, kind store.TieKind, partnerID, number string) (store.User, error) {
+	if err := ctx.Err(); err != nil {
+		return store.User{}, err
+	}
+	s.users.mu.RLock()
+	u := s.users.byTie[tie{kind, partnerID, number}]
+	s.users.mu.RUnlock()
+	if u == nil {
+		return store.User{}, store.ErrNotFound
+	}
+	return copyUser(*u), nil
+}
+
 // UpdateUser implements [store.Users].
 func (s *Store) UpdateUser(ctx context.Context, u store.User) error {
 	u = copyUser(u)
@@ -124,7 +148,7 @@ func (s *Store) DeleteUser(ctx context.Context, id string) error {
 }
 
 // taken reports whether another user than those named has one of u's
-// credentials, or u has one of them twice. The lock is held.
+// credentials or ties, or u has one of them twice. The lock is held.
 func (t *users) taken(u store.User, but ...string) bool {
 	for i, c := range u.Credentials {
 		if o := t.byCredential[credential{c.Kind, c.Identity}]; o != nil && o.ID != u.ID && !slices.Contains(but, o.ID) {
@@ -132,6 +156,16 @@ func (t *users) taken(u store.User, but ...string) bool {
 		}
 		for _, d := range u.Credentials[:i] {
 			if c.Kind == d.Kind && c.Identity == d.Identity {
+				return true
+			}
+		}
+	}
+	for i, c := range u.Ties {
+		if o := t.byTie[tieOf(c)]; o != nil && o.ID != u.ID && !slices.Contains(but, o.ID) {
+			return true
+		}
+		for _, d := range u.Ties[:i] {
+			if tieOf(c) == tieOf(d) {
 				return true
 			}
 		}
@@ -144,6 +178,9 @@ func (t *users) add(u *store.User) {
 	for _, c := range u.Credentials {
 		t.byCredential[credential{c.Kind, c.Identity}] = u
 	}
+	for _, c := range u.Ties {
+		t.byTie[tieOf(c)] = u
+	}
 }
 
 func (t *users) drop(u *store.User) {
@@ -152,11 +189,18 @@ func (t *users) drop(u *store.User) {
 	for _, c := range u.Credentials {
 		delete(t.byCredential, credential{c.Kind, c.Identity})
 	}
+	for _, c := range u.Ties {
+		delete(t.byTie, tieOf(c))
+	}
 }
 
 // copyUser returns a user that shares nothing with u.
 func copyUser(u store.User) store.User {
 	u.Credentials = copyCredentials(u.Credentials)
+	u.Ties = slices.Clone(u.Ties)
+	for i := range u.Ties {
+		utc(&u.Ties[i].TiedAt)
+	}
 	utc(&u.PasswordSetAt, &u.TermsAt, &u.CreatedAt, &u.UpdatedAt)
 	return u
 }

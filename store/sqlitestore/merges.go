@@ -79,6 +79,7 @@ func (s *Store) UnmergeUsers(ctx context.Context, m store.Merge, survivor, absor
 				return conflict(err)
 			},
 			func() error { return t.putCredentials(absorbed) },
+			func() error { return t.putTies(absorbed) },
 		)
 	})
 }
@@ -183,7 +184,7 @@ func (t *txn) forget(userID string) error {
 }
 
 func copyUser(u store.User) store.User {
-	u.Credentials = slices.Clone(u.Credentials)
+	u.Credentials, u.Ties = slices.Clone(u.Credentials), slices.Clone(u.Ties)
 	return u
 }
 

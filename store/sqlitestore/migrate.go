@@ -26,7 +26,8 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		return fmt.Errorf("sqlitestore: %w", err)
 	}
 	p, err := goose.NewProvider(goose.DialectSQLite3, db, dir,
-		goose.WithTableName("connectid_migrations"), goose.WithDisableGlobalRegistry(true))
+		goose.WithTableName("connectid_migrations"), goose.WithDisableGlobalRegistry(true),
+		goose.WithAllowOutofOrder(true)) // steps that were made side by side do not wait for each other
 	if err != nil {
 		return fmt.Errorf("sqlitestore: %w", err)
 	}
@@ -53,8 +54,9 @@ func up(ctx context.Context, p *goose.Provider) error {
 	if current > target {
 		return fmt.Errorf("%w: the schema has version %d, this program knows %d", errNewer, current, target)
 	}
-	if current == target {
-		return nil
+	pending, err := p.HasPending(ctx)
+	if err != nil || !pending {
+		return err
 	}
 	_, err = p.Up(ctx)
 	return err

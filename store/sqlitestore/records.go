@@ -54,11 +54,11 @@ var clientKind = newKind("connectid_clients", `id partner_id disabled name descr
 	})
 
 var userKind = newKind("connectid_users", `id number version epoch blocked password_hash password_set_at
-	first_name last_name language terms_at customer_number created_at updated_at`,
+	first_name last_name language terms_at ties created_at updated_at`,
 	func(u *store.User) []any {
 		return []any{
 			&u.ID, &u.Number, &u.Version, &u.Epoch, &u.Blocked, &u.PasswordHash, (*stamp)(&u.PasswordSetAt),
-			&u.FirstName, &u.LastName, &u.Language, (*stamp)(&u.TermsAt), &u.CustomerNumber, (*stamp)(&u.CreatedAt), (*stamp)(&u.UpdatedAt),
+			&u.FirstName, &u.LastName, &u.Language, (*stamp)(&u.TermsAt), (*ties)(&u.Ties), (*stamp)(&u.CreatedAt), (*stamp)(&u.UpdatedAt),
 		}
 	})
 
@@ -225,6 +225,9 @@ func inUTC(v any) {
 			*t = t.UTC()
 		}
 		inUTC(&v.Credentials)
+		for i := range v.Ties {
+			v.Ties[i].TiedAt = v.Ties[i].TiedAt.UTC()
+		}
 	case *[]store.Credential:
 		for i := range *v {
 			c := &(*v)[i]

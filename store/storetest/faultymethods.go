@@ -48,6 +48,11 @@ func (f *Faulty) UserByCredential(ctx context.Context, kind store.CredentialKind
 	return get(ctx, f, "UserByCredential", func() (store.User, error) { return f.Store.UserByCredential(ctx, kind, identity) })
 }
 
+// UserByTie implements [store.Users].
+func (f *Faulty) UserByTie(ctx context.Context, kind store.TieKind, partnerID, number string) (store.User, error) {
+	return get(ctx, f, "UserByTie", func() (store.User, error) { return f.Store.UserByTie(ctx, kind, partnerID, number) })
+}
+
 // UpdateUser implements [store.Users].
 func (f *Faulty) UpdateUser(ctx context.Context, u store.User) error {
 	return f.do(ctx, "UpdateUser", func() error { return f.Store.UpdateUser(ctx, u) })

@@ -24,7 +24,7 @@ func joins(a, b store.User) (m store.Merge, survivor store.User) {
 	m.Version, m.Survivor, m.Absorbed, m.Before, m.Taken = 1, a.ID, b.ID, a, b
 	survivor = a
 	survivor.Credentials = slices.Concat(a.Credentials, b.Credentials)
-	survivor.CustomerNumber = b.CustomerNumber
+	survivor.Ties = slices.Concat(a.Ties, b.Ties)
 	return m, survivor
 }
 
@@ -48,6 +48,9 @@ func one(c *recorder, s MergeStore, what string, u store.User) {
 	returns(c, what+": ResolveUser", u)(s.ResolveUser(c.ctx, u.ID))
 	for _, cred := range u.Credentials {
 		returns(c, what+": UserByCredential", u)(s.UserByCredential(c.ctx, cred.Kind, cred.Identity))
+	}
+	for _, t := range u.Ties {
+		returns(c, what+": UserByTie", u)(s.UserByTie(c.ctx, t.Kind, t.PartnerID, t.Number))
 	}
 }
 
@@ -123,6 +126,8 @@ var mergeRules = []rule[MergeStore]{
 			"survivor of version 0":       func(_ *store.Merge, u *store.User) { u.Version = 0 },
 			"absorbed of a later version": func(m *store.Merge, _ *store.User) { m.Taken.Version++ },
 			"absorbed of version 0":       func(m *store.Merge, _ *store.User) { m.Taken.Version = 0 },
+			"third's tie":                 func(_ *store.Merge, u *store.User) { u.Ties = append(slices.Clone(u.Ties), third.Ties[1]) },
+			"tie twice":                   func(_ *store.Merge, u *store.User) { u.Ties = append(slices.Clone(u.Ties), b.Ties[1]) },
 			"third's credential":          func(_ *store.Merge, u *store.User) { u.Credentials = append(u.Credentials, third.Credentials[1]) },
 			"credential twice":            func(_ *store.Merge, u *store.User) { u.Credentials = append(u.Credentials, b.Credentials[1]) },
 			"taken ID":                    func(m *store.Merge, _ *store.User) { m.ID = before.ID },
@@ -329,6 +334,7 @@ var mergeRules = []rule[MergeStore]{
 		rest.Credentials = slices.DeleteFunc(slices.Clone(b.Credentials), func(x store.Credential) bool {
 			return slices.ContainsFunc(first.Taken.Credentials, func(y store.Credential) bool { return x.Identity == y.Identity })
 		})
+		rest.Ties = slices.DeleteFunc(slices.Clone(b.Ties), func(x store.Tie) bool { return slices.ContainsFunc(first.Taken.Ties, x.Names) })
 		c.ok(s.UnmergeUsers(c.ctx, first, rest, first.Taken, nil), "UnmergeUsers of the inner merge")
 		rest.Version++
 		one(c, s, "the first absorbed", stored(first.Taken, first.Taken.Version+1))

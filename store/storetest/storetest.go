@@ -48,6 +48,9 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	t.Run("Grants", func(t *testing.T) { TestGrants(t, as[store.Grants](open)) })
 	t.Run("Counters", func(t *testing.T) { TestCounters(t, as[store.Counters](open)) })
 	t.Run("DirectoryLinks", func(t *testing.T) { TestDirectoryLinks(t, as[store.DirectoryLinks](open)) })
+	t.Run("Customers", func(t *testing.T) { TestCustomers(t, as[store.Customers](open)) })
+	t.Run("Subscriptions", func(t *testing.T) { TestSubscriptions(t, as[store.Subscriptions](open)) })
+	t.Run("Memberships", func(t *testing.T) { TestMemberships(t, as[store.Memberships](open)) })
 	t.Run("Store", func(t *testing.T) { TestStore(t, open) })
 }
 
@@ -94,6 +97,21 @@ func TestDirectoryLinks(t *testing.T, open func(t *testing.T) store.DirectoryLin
 	run(t, open, directoryRules)
 }
 
+// TestCustomers checks the [store.Customers] contract.
+func TestCustomers(t *testing.T, open func(t *testing.T) store.Customers) {
+	run(t, open, customerRules)
+}
+
+// TestSubscriptions checks the [store.Subscriptions] contract.
+func TestSubscriptions(t *testing.T, open func(t *testing.T) store.Subscriptions) {
+	run(t, open, subscriptionRules)
+}
+
+// TestMemberships checks the [store.Memberships] contract.
+func TestMemberships(t *testing.T, open func(t *testing.T) store.Memberships) {
+	run(t, open, membershipRules)
+}
+
 // TestStore checks what concerns a whole store: roles that do not mix, and, if
 // the store has them, the [store.Sweeper] and [store.Pinger] contracts.
 func TestStore(t *testing.T, open func(t *testing.T) store.Store) { run(t, open, storeRules) }
@@ -126,6 +144,9 @@ func Check(ctx context.Context, open func() store.Store) []Failure {
 	all = append(all, check(ctx, "Grants", func() store.Grants { return open() }, grantRules())...)
 	all = append(all, check(ctx, "Counters", func() store.Counters { return open() }, counterRules)...)
 	all = append(all, check(ctx, "DirectoryLinks", func() store.DirectoryLinks { return open() }, directoryRules)...)
+	all = append(all, check(ctx, "Customers", func() store.Customers { return open() }, customerRules)...)
+	all = append(all, check(ctx, "Subscriptions", func() store.Subscriptions { return open() }, subscriptionRules)...)
+	all = append(all, check(ctx, "Memberships", func() store.Memberships { return open() }, membershipRules)...)
 	return append(all, check(ctx, "Store", open, storeRules)...)
 }
 
