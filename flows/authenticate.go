@@ -72,6 +72,7 @@ func recall(ctx context.Context, r *Run) (bool, error) {
 		return false, dropCookie(r, err)
 	}
 	r.Browser.Session, r.Effects.Session, r.Effects.Remember = session, handles, again.Cookie
+	r.user = nil // may be whose session it was
 	return true, nil
 }
 
@@ -124,8 +125,15 @@ func firstQuestion(_ context.Context, r *Run) (Event, error) {
 
 // credential returns the credential that the run is about.
 func (r *Run) credential() (account.Credential, error) {
-	return account.ParseCredential(r.Data.Credential, r.Request.Client.Region)
+	c, err := account.ParseCredential(r.Data.Credential, r.Request.Client.Region)
+	if kind := r.Request.LoginType; err == nil && kind != "" && c.Kind != kind {
+		return c, errLoginType
+	}
+	return c, err
 }
+
+// errLoginType says that the credential is not of the kind that logs in here.
+var errLoginType = errors.New("flows: a credential of another kind is asked for")
 
 // maxCredential is the longest credential that a run remembers, in bytes. No
 // address or number is longer.
@@ -154,6 +162,8 @@ func viewCredential(r *Run, v *View) {
 	v.Flags["rememberMe"] = !r.Data.NoRemember
 	v.Flags["reset"] = r.Data.Reset
 	v.Flags["registration"] = r.Data.Registration
+	v.Flags["onlyEmail"] = r.Request.LoginType == store.Email
+	v.Flags["onlyPhone"] = r.Request.LoginType == store.Phone
 }
 
 // submitLogin is startLoginState: credential and password on one page.
@@ -253,7 +263,8 @@ func deliverCode(ctx context.Context, r *Run, cred account.Credential, fault err
 			r.Data.Notice = "notice.code.sent"
 		}
 		return SendVerificationCode, nil
-	case errors.Is(err, account.ErrCredentialEmpty), errors.Is(err, account.ErrCredentialInvalid), errors.Is(err, account.ErrCredentialPremium):
+	case errors.Is(err, account.ErrCredentialEmpty), errors.Is(err, account.ErrCredentialInvalid), errors.Is(err, account.ErrCredentialPremium),
+		errors.Is(err, errLoginType):
 		credentialFault(r, err)
 	case limited(err):
 		r.Fault("", "fault.limit.send")
@@ -277,6 +288,10 @@ func credentialFault(r *Run, err error) {
 		r.Fault("credential", "fault.credential.empty")
 	case errors.Is(err, account.ErrCredentialPremium):
 		r.Fault("credential", "fault.credential.premium")
+	case errors.Is(err, errLoginType) && r.Request.LoginType == store.Phone:
+		r.Fault("credential", "fault.credential.mobile")
+	case errors.Is(err, errLoginType):
+		r.Fault("credential", "fault.credential.email")
 	default:
 		r.Fault("credential", "fault.credential.invalid")
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/connectid-kit/connectid/flows/account"
+	"github.com/connectid-kit/connectid/flows/publisher"
 	"github.com/connectid-kit/connectid/internal/keys"
 	"github.com/connectid-kit/connectid/store"
 )
@@ -20,6 +21,9 @@ type EngineConfig struct {
 	Accounts *account.Service // required
 	Runs     store.Runs       // required
 	Keys     *keys.Ring       // required; seals what a run keeps while its user is away
+	// Publishers is who knows customers and members. [Register] and
+	// [ActivateMembership] can not be run without it.
+	Publishers *publisher.Systems
 	// Lifetime is how long a run may take from its first page; default 30 minutes.
 	Lifetime time.Duration
 	// Again is how long a finished run gives its own browser the same end;
@@ -44,6 +48,7 @@ type Happening struct {
 // Engine runs flows. It is safe for concurrent use.
 type Engine struct {
 	accounts *account.Service
+	systems  *publisher.Systems
 	runs     store.Runs
 	hops     *keys.Codec
 	lifetime time.Duration
@@ -83,7 +88,7 @@ func NewEngine(c EngineConfig) (*Engine, error) {
 		return nil, err
 	}
 	return &Engine{
-		accounts: c.Accounts, runs: c.Runs, hops: c.Keys.Codec("hop", hopMemory, true),
+		accounts: c.Accounts, systems: c.Publishers, runs: c.Runs, hops: c.Keys.Codec("hop", hopMemory, true),
 		lifetime: c.Lifetime, again: c.Again, observe: c.Observer,
 	}, nil
 }
@@ -139,7 +144,7 @@ func (n *Engine) newRun(f *Flow, id string, req Request, b Browser) *Run {
 	if !ok {
 		r = new(Run)
 	}
-	r.ID, r.Request, r.Browser, r.Accounts, r.engine, r.flow = id, req, b, n.accounts, n, f
+	r.ID, r.Request, r.Browser, r.Accounts, r.Publishers, r.engine, r.flow = id, req, b, n.accounts, n.systems, n, f
 	r.Data.Credential = req.Credential
 	return r
 }
@@ -179,7 +184,7 @@ func (n *Engine) Resume(ctx context.Context, f *Flow, t Ticket, req Request, b B
 	case computing: // the request that was at work on it never finished
 		return nil, ErrOver
 	}
-	return r, nil
+	return r, r.guarded()
 }
 
 // Post gives the event of a form to the run and runs it on until it waits for
@@ -439,8 +444,11 @@ func (r *Run) post(ctx context.Context, e Event) error {
 	if e == "" {
 		e = r.state.fires[0] // sent without a button: the page's first one
 	}
-	if !slices.Contains(r.state.fires, e) {
+	if !slices.Contains(r.state.fires, e) || slices.Contains(r.state.own, e) {
 		return fmt.Errorf("%w: %s has no %q", ErrEvent, r.state.name, e)
+	}
+	if err := r.guarded(); err != nil {
+		return err
 	}
 	r.Data.Faults, r.Data.Notice = nil, ""
 	r.answerChallenge()
@@ -455,6 +463,14 @@ func (r *Run) post(ctx context.Context, e Event) error {
 		return err
 	}
 	return r.compute(ctx)
+}
+
+// guarded asks the state's guard.
+func (r *Run) guarded() error {
+	if r.state.guard == nil {
+		return nil
+	}
+	return r.state.guard(r)
 }
 
 // compute runs computing states until the run waits for the user, or for an

@@ -17,6 +17,10 @@ const (
 
 	SendEmailToCustomerService Event = "sendEmailToCustomerServiceEvent" // something failed and the user clicked sendEmailToCustomerServiceButton
 	Continue                   Event = "continueEvent"                   // the plain "next"
+
+	SearchForSubscriber     Event = "searchForSubscriberEvent"     // a credential or number matched against customers
+	PrepareCreateSubscriber Event = "prepareCreateSubscriberEvent" // wants a new subscription
+	CreateSubscriber        Event = "createSubscriberEvent"        // got a new subscription
 )
 
 // Events in the style of the documents, for what those leave open.
@@ -30,6 +34,10 @@ const (
 	ProveAgain       Event = "proveAgainEvent"       // what she proved does not count any more
 	SessionLost      Event = "sessionLostEvent"      // logged out, or as somebody else, while away
 	ChoosePassword   Event = "choosePasswordEvent"   // verified for the sake of a new password
+	AlreadyTied      Event = "alreadyTiedEvent"      // the user has her customer or membership number
+	OtherSubscriber  Event = "otherSubscriberEvent"  // "none of these": another number is searched for
+	TieSubscriber    Event = "tieSubscriberEvent"    // the user was tied to the customer or member
+	SubscriberTaken  Event = "subscriberTakenEvent"  // the number can not become hers here
 
 	LoginAgain      Event = "loginAgainEvent"    // not logged in any more, or too long ago
 	AddCredential   Event = "addCredentialEvent" // the credential is the user's

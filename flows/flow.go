@@ -41,8 +41,10 @@ type State struct {
 	load   func(ctx context.Context, r *Run, v *View) error          // of a visible state; may be nil
 	leave  func(ctx context.Context, r *Run) (Event, error)          // of a hop
 	back   func(ctx context.Context, r *Run, kept []byte, answer Form) (Event, error)
-	entry  bool   // see [State.Entry]
-	reason string // of a failing end
+	entry  bool             // see [State.Entry]
+	guard  func(*Run) error // see [State.Guard]
+	own    []Event          // see [State.Own]
+	reason string           // of a failing end
 }
 
 type kind int
@@ -97,6 +99,21 @@ func (s *State) Load(f func(context.Context, *Run, *View) error) *State { s.load
 // post of its form is taken up again when the user has come back to it with the
 // browser's back button. It returns s.
 func (s *State) Entry() *State { s.entry = true; return s }
+
+// Guard sets a function that says whether the state may still be shown to and
+// answered by the browser that it is; it returns [account.ErrUserGone] when
+// somebody else has logged in, or she has logged out, which begins the flow
+// again. It returns s.
+func (s *State) Guard(f func(*Run) error) *State { s.guard = f; return s }
+
+// Own names events of a visible state that only its function fires: no post of
+// the page can name them. It returns s.
+func (s *State) Own(events ...Event) *State { s.own = events; return s }
+
+// Buttons returns the events that the page of the state can send.
+func (s *State) Buttons() []Event {
+	return slices.DeleteFunc(slices.Clone(s.fires), func(e Event) bool { return slices.Contains(s.own, e) })
+}
 
 // Name returns the name of the state.
 func (s *State) Name() string { return s.name }

@@ -28,33 +28,37 @@ func authentication(name string) *Flow {
 // simpleAuthentication is the documented sequence that finds out who the user
 // is: by password, or by a code with which a new user gets an account too. It
 // lets out the event in which she was recognised.
-func simpleAuthentication() *Sequence {
+func simpleAuthentication() *Sequence { return simpleAuthenticationWith("registerSequence") }
+
+// simpleAuthenticationWith names the part that asks for a credential alone: in
+// flows with a registerSequence of their own it has another name.
+func simpleAuthenticationWith(register string) *Sequence {
 	return NewSequence("simpleAuthenticationSequence",
 		Compute("firstQuestionState", firstQuestion, Continue, AssumeNewUser, SubmitCredential),
 		Show("startLoginState", submitLogin,
 			VerifyCredentials, SendVerificationCode, ForgotPassword, StartRegistration, NavigateAway).
 			View(viewCredential).Entry(),
 		Show("autoSubmitState", submitGiven, Continue, SendVerificationCode, NavigateAway).
-			View(viewCredential),
-		NewSequence("registerSequence",
+			View(viewCredential).Own(SendVerificationCode),
+		NewSequence(register,
 			Show("startCodeState", submitCredential, SendVerificationCode, StartLogin, NavigateAway).
 				View(viewCredential).Entry(),
 		),
 		NewSequence("verificationSequence",
 			Show("verificationState", submitCode,
 				Verification, NewUser, ChoosePassword, SendVerificationCode, ChangeCredential, NavigateAway).
-				View(viewCode),
+				View(viewCode).Own(NewUser, ChoosePassword),
 			Show("newUserState", submitNewUser, SetPassword, Continue, ProveAgain, NavigateAway).
-				View(viewNewUser),
+				View(viewNewUser).Own(ProveAgain),
 			On(NewUser, "newUserState"),
 			Out(Verification),
 		),
-		On(AssumeNewUser, "registerSequence"),
+		On(AssumeNewUser, register),
 		On(SubmitCredential, "autoSubmitState"),
-		On(StartRegistration, "registerSequence"),
-		On(ForgotPassword, "registerSequence"),
-		On(ChangeCredential, "registerSequence"),
-		On(ProveAgain, "registerSequence"),
+		On(StartRegistration, register),
+		On(ForgotPassword, register),
+		On(ChangeCredential, register),
+		On(ProveAgain, register),
 		On(StartLogin, "startLoginState"),
 		On(SendVerificationCode, "verificationSequence"),
 		Out(VerifyCredentials, Verification, SetPassword, ChoosePassword),
@@ -63,5 +67,6 @@ func simpleAuthentication() *Sequence {
 
 // newPassword is the state that asks for a new password.
 func newPassword() *State {
-	return Show("newPasswordState", submitNewPassword, SetPassword, ProveAgain, NavigateAway).View(viewNewPassword)
+	return Show("newPasswordState", submitNewPassword, SetPassword, ProveAgain, NavigateAway).
+		View(viewNewPassword).Own(ProveAgain)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/connectid-kit/connectid/flows/account"
 	"github.com/connectid-kit/connectid/flows/directory"
+	"github.com/connectid-kit/connectid/flows/publisher"
 	"github.com/connectid-kit/connectid/internal/target"
 	"github.com/connectid-kit/connectid/internal/texts"
 	"github.com/connectid-kit/connectid/store"
@@ -31,6 +32,9 @@ type Request struct {
 	// Query is that of the GET with which the run began. It is kept for as long as
 	// the user is away at an outside party.
 	Query string
+	// LoginType, if set, is the only kind of credential that logs in
+	// (activateMembershipUrl: credentialType).
+	LoginType store.CredentialKind
 
 	Heading        string               // replaces the heading where a credential is added
 	CredentialKind store.CredentialKind // that is to be added; "" for any
@@ -85,6 +89,7 @@ type Data struct {
 	Merge        *Merging           `json:"merge,omitempty"`        // of the flow merge
 	Lines        []account.Line     `json:"lines,omitempty"`        // what the next step would do, as shown
 	Values       map[string]string  `json:"values,omitempty"`       // harmless fields as typed
+	Subscriber   Subscriber         `json:"subscriber,omitzero"`
 	Faults       []Fault            `json:"faults,omitempty"`
 	Notice       texts.ID           `json:"notice,omitempty"`
 	Challenge    *account.Challenge `json:"challenge,omitempty"` // that the page shows
@@ -125,6 +130,7 @@ type View struct {
 	Links       map[string]string // names of links, and the GUI pages they lead to
 	Wait        int               // seconds that stand for a task without scripts
 	Widget      *account.Widget   // of somebody else's challenge
+	Choices     []Choice          // of which the user takes one
 }
 
 // Item is one line of a list on a page.
@@ -134,6 +140,13 @@ type Item struct {
 	Detail string
 	Age    time.Duration // since it was last used
 	Flags  map[string]bool
+}
+
+// Choice is one of those that a state offers.
+type Choice struct {
+	Value        string // of the form field
+	Name, Detail string // what the user reads
+	Chosen       bool
 }
 
 // Form is what the user sent: the values of the fields by name.
@@ -151,6 +164,8 @@ type Run struct {
 
 	// Accounts is what states do things with.
 	Accounts *account.Service
+	// Publishers is who knows customers and members.
+	Publishers *publisher.Systems
 
 	engine  *Engine
 	flow    *Flow

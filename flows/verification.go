@@ -81,11 +81,7 @@ func takeCode(ctx context.Context, r *Run, sent account.Credential, purpose stri
 // submitNewUser is newUserState: it creates the account of a credential that was
 // just proven.
 func submitNewUser(ctx context.Context, r *Run, e Event) (Event, error) {
-	switch e {
-	case NavigateAway:
-		return e, nil
-	case ProveAgain:
-		r.forgetProof()
+	if e == NavigateAway {
 		return e, nil
 	}
 	n := account.NewUser{
@@ -180,7 +176,7 @@ func submitNewPassword(ctx context.Context, r *Run, e Event) (Event, error) {
 	switch {
 	case e == NavigateAway:
 		return e, nil
-	case e == ProveAgain || !r.proofHolds():
+	case !r.proofHolds():
 		r.forgetProof()
 		return ProveAgain, nil
 	}

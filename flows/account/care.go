@@ -34,8 +34,8 @@ func (s *Service) AskForMerge(ctx context.Context, c store.Client, p MergePlan) 
 			reach = u.Credentials[i].Spelling
 		}
 		customer := "–"
-		if u.CustomerNumber != 0 {
-			customer = strconv.FormatInt(u.CustomerNumber, 10)
+		if n := u.CustomerNumber(c.PartnerID); n != 0 {
+			customer = strconv.FormatInt(n, 10)
 		}
 		letter.Details = append(letter.Details, texts.Get(lang, "mail.care.account", u.ID, customer, reach))
 	}

@@ -46,6 +46,12 @@ var (
 	// has ended everything that came of earlier proofs, as a new password does:
 	// whoever is here has to prove who she is once more.
 	ErrUserGone = errors.New("account: user blocked or deleted, or the proof has ended")
+
+	// ErrTied says that the number is tied to another user.
+	ErrTied = errors.New("account: number tied to another user")
+	// ErrTiedElsewhere says that the user is tied to another number of the kind
+	// at that partner.
+	ErrTiedElsewhere = errors.New("account: user tied to another number")
 )
 
 // LimitedError says that too much was tried or sent. It looks the same whether
@@ -79,5 +85,10 @@ const (
 	LimitRunAddress      Limit = "runAddress"
 	LimitSendClient      Limit = "sendClient"
 	LimitSendOverall     Limit = "sendOverall"
+	LimitSearchUser      Limit = "searchUser"
+	LimitSearchNumber    Limit = "searchNumber"
+	LimitSearchAddress   Limit = "searchAddress"
+	LimitSearchClient    Limit = "searchClient"
+	LimitCareUser        Limit = "careUser"
 	LimitCareAccount     Limit = "careAccount"
 )

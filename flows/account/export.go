@@ -22,19 +22,27 @@ type Export struct {
 
 // ExportAccount is the account itself.
 type ExportAccount struct {
-	ID             string    `json:"id"`
-	UserID         int64     `json:"userId"`
-	FirstName      string    `json:"firstName"`
-	LastName       string    `json:"lastName"`
-	Language       string    `json:"language"`
-	CustomerNumber int64     `json:"customerNumber,omitempty"`
-	HasPassword    bool      `json:"hasPassword"`
-	PasswordSetAt  time.Time `json:"passwordSetAt,omitzero"`
-	TermsAt        time.Time `json:"termsAcceptedAt,omitzero"`
-	Blocked        bool      `json:"blocked,omitempty"`
-	Changes        int64     `json:"changes"` // how often the record was written
-	CreatedAt      time.Time `json:"createdAt"`
-	UpdatedAt      time.Time `json:"updatedAt"`
+	ID            string      `json:"id"`
+	UserID        int64       `json:"userId"`
+	FirstName     string      `json:"firstName"`
+	LastName      string      `json:"lastName"`
+	Language      string      `json:"language"`
+	Ties          []ExportTie `json:"ties,omitempty"`
+	HasPassword   bool        `json:"hasPassword"`
+	PasswordSetAt time.Time   `json:"passwordSetAt,omitzero"`
+	TermsAt       time.Time   `json:"termsAcceptedAt,omitzero"`
+	Blocked       bool        `json:"blocked,omitempty"`
+	Changes       int64       `json:"changes"` // how often the record was written
+	CreatedAt     time.Time   `json:"createdAt"`
+	UpdatedAt     time.Time   `json:"updatedAt"`
+}
+
+// ExportTie is a person in a publisher's own system whom the user is.
+type ExportTie struct {
+	Kind      string    `json:"kind"`
+	PartnerID string    `json:"partnerId"`
+	Number    string    `json:"number"`
+	TiedAt    time.Time `json:"tiedAt,omitzero"`
 }
 
 // ExportCredential is one credential.
@@ -79,10 +87,13 @@ func (s *Service) Export(ctx context.Context, userID string) (Export, error) {
 		ExportedAt: now(),
 		Account: ExportAccount{
 			ID: u.ID, UserID: u.Number, FirstName: u.FirstName, LastName: u.LastName, Language: u.Language,
-			CustomerNumber: u.CustomerNumber, HasPassword: u.PasswordHash != "", PasswordSetAt: u.PasswordSetAt,
+			HasPassword: u.PasswordHash != "", PasswordSetAt: u.PasswordSetAt,
 			TermsAt: u.TermsAt, Blocked: u.Blocked, Changes: u.Version, CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt,
 		},
 		Credentials: []ExportCredential{}, Devices: []ExportDevice{}, Sites: []ExportSite{},
+	}
+	for _, t := range u.Ties {
+		x.Account.Ties = append(x.Account.Ties, ExportTie{string(t.Kind), t.PartnerID, t.Number, t.TiedAt})
 	}
 	for _, c := range u.Credentials {
 		kind := "email"

@@ -49,6 +49,12 @@ type Limits struct {
 	RunsPerAddress      Budget // runs that are stored, which a reader's first post does; default 300 in 10 minutes
 	CarePerAccount      Budget // messages to customer care; default 3 in 24 hours
 	SendsOverall        Budget // default 50000 an hour; per client see store.Client.SendsPerHour
+	// Wrong searches for a customer or membership number, over both URLs.
+	SearchesPerUser    Budget // default 10 in 24 hours
+	SearchesPerNumber  Budget // all users together; default 20 in 24 hours
+	SearchesPerAddress Budget // default 50 in 24 hours
+	SearchesPerClient  Budget // default 2000 an hour
+	CareMailsPerUser   Budget // to customer care; default 3 in 24 hours
 }
 
 // DefaultSendsPerHour bounds the codes of a client whose record does not say.
@@ -75,6 +81,11 @@ func (l Limits) withDefaults() (Limits, error) {
 		{"RunsPerAddress", &l.RunsPerAddress, Budget{300, 10 * time.Minute}},
 		{"CarePerAccount", &l.CarePerAccount, Budget{3, 24 * time.Hour}},
 		{"SendsOverall", &l.SendsOverall, Budget{50000, time.Hour}},
+		{"SearchesPerUser", &l.SearchesPerUser, Budget{10, 24 * time.Hour}},
+		{"SearchesPerNumber", &l.SearchesPerNumber, Budget{20, 24 * time.Hour}},
+		{"SearchesPerAddress", &l.SearchesPerAddress, Budget{50, 24 * time.Hour}},
+		{"SearchesPerClient", &l.SearchesPerClient, Budget{2000, time.Hour}},
+		{"CareMailsPerUser", &l.CareMailsPerUser, Budget{3, 24 * time.Hour}},
 	} {
 		if f.b.N < 0 || f.b.Window < 0 {
 			errs = append(errs, fmt.Errorf("bad Limits.%s %d in %v: want neither negative", f.name, f.b.N, f.b.Window))

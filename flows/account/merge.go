@@ -222,9 +222,7 @@ func joined(u, absorbed store.User) store.User {
 	if u.TermsAt.IsZero() {
 		u.TermsAt = absorbed.TermsAt
 	}
-	if u.CustomerNumber == 0 {
-		u.CustomerNumber = absorbed.CustomerNumber
-	}
+	u.Ties = append(slices.Clone(u.Ties), absorbed.Ties...)
 	u.UpdatedAt = now()
 	return u
 }

@@ -83,6 +83,7 @@ func TestMergeGraphs(t *testing.T) {
 		})
 		var ids []string          // all accounts that ever were
 		creds := map[string]int{} // all credentials that ever were
+		var ties []store.Tie      // all numbers that somebody is tied to
 		for i := range 2 + r.IntN(6) {
 			u := store.User{ID: fmt.Sprint("user", i), Number: int64(i + 1), CreatedAt: e.born.UTC().Truncate(time.Millisecond)}
 			for j := range 1 + r.IntN(3) {
@@ -94,7 +95,9 @@ func TestMergeGraphs(t *testing.T) {
 				u.FirstName, u.PasswordHash, u.Language = fmt.Sprint("Name", i), "x", "nb"
 			}
 			if r.IntN(3) == 0 {
-				u.CustomerNumber = int64(1 + r.IntN(2))
+				tie := store.Tie{Kind: store.CustomerTie, PartnerID: fmt.Sprint("partner", r.IntN(2)), Number: fmt.Sprint(i), TiedAt: e.born.UTC().Truncate(time.Millisecond)}
+				u.Ties = append(u.Ties, tie)
+				ties = append(ties, tie)
 			}
 			if err := e.store.CreateUser(t.Context(), u); err != nil {
 				t.Fatal(err)
@@ -123,6 +126,12 @@ func TestMergeGraphs(t *testing.T) {
 			for identity, n := range seen {
 				if n != 1 {
 					t.Fatalf("seed %d, %s: %s is on %d accounts", seed, what, identity, n)
+				}
+			}
+			for _, tie := range ties {
+				owner, err := e.store.UserByTie(t.Context(), tie.Kind, tie.PartnerID, tie.Number)
+				if own, _ := owner.Tie(tie.Kind, tie.PartnerID); err != nil || own != tie {
+					t.Fatalf("seed %d, %s: the tie %v is %v of %s, %v", seed, what, tie, own, owner.ID, err)
 				}
 			}
 			for _, id := range ids {
@@ -168,10 +177,13 @@ func TestMergeGraphs(t *testing.T) {
 				if a.ID == b.ID {
 					continue
 				}
-				bound := a.CustomerNumber != 0 && b.CustomerNumber != 0 && a.CustomerNumber != b.CustomerNumber
+				bound := slices.ContainsFunc(b.Ties, func(o store.Tie) bool {
+					_, both := a.Tie(o.Kind, o.PartnerID)
+					return both
+				})
 				got, err := e.merge(t.Context(), a, b.Credentials[r.IntN(len(b.Credentials))])
 				if bound != errors.Is(err, account.ErrMergeRefused) || !bound && err != nil {
-					t.Fatalf("seed %d: merge of %d and %d: %v", seed, a.CustomerNumber, b.CustomerNumber, err)
+					t.Fatalf("seed %d: merge of %v and %v: %v", seed, a.Ties, b.Ties, err)
 				}
 				if bound {
 					break
@@ -319,6 +331,7 @@ func TestMergeOverTwoBackends(t *testing.T) {
 	both, err := store.Compose(store.Roles{
 		Clients: people, Users: people, Merges: people, Sessions: rest, RememberSeries: rest,
 		OneTimeCodes: rest, Runs: rest, Grants: rest, Counters: rest, DirectoryLinks: people,
+		Customers: people, Subscriptions: people, Memberships: people,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -7,9 +7,9 @@ import (
 	"iter"
 	"math"
 	"slices"
-	"strconv"
 	"time"
 
+	"github.com/connectid-kit/connectid/internal/texts"
 	"github.com/connectid-kit/connectid/store"
 )
 
@@ -55,7 +55,7 @@ func (s *Service) PlanMerge(ctx context.Context, survivorID string, proven Crede
 	switch {
 	case other.ID == "", p.Done():
 		return p, nil
-	case other.Blocked, u.CustomerNumber != 0 && other.CustomerNumber != 0 && u.CustomerNumber != other.CustomerNumber:
+	case other.Blocked, tiesDiffer(u, other):
 		p.Refused = true
 		return p, nil
 	}
@@ -78,6 +78,15 @@ func (s *Service) PlanMerge(ctx context.Context, survivorID string, proven Crede
 		p.Lines = append(p.Lines, Line{Text: "merge.line.final"})
 	}
 	return p, nil
+}
+
+// tiesDiffer reports whether the two are tied to different persons in the system
+// of one partner: who is who there, the kit can not know.
+func tiesDiffer(u, other store.User) bool {
+	return slices.ContainsFunc(other.Ties, func(t store.Tie) bool {
+		_, tied := u.Tie(t.Kind, t.PartnerID)
+		return tied
+	})
 }
 
 // mergeLines says what a merge does to the accounts themselves. Only the proven
@@ -107,8 +116,12 @@ func (s *Service) mergeLines(ctx context.Context, u, other store.User, proven Cr
 		}
 		lines = append(lines, Line{Text: "merge.line.name", Words: []string{name}})
 	}
-	if other.CustomerNumber != 0 && u.CustomerNumber == 0 {
-		lines = append(lines, Line{Text: "merge.line.customer", Words: []string{strconv.FormatInt(other.CustomerNumber, 10)}})
+	for _, t := range other.Ties {
+		text := texts.ID("merge.line.customer")
+		if t.Kind == store.MembershipTie {
+			text = "merge.line.membership"
+		}
+		lines = append(lines, Line{Text: text, Words: []string{t.Number}})
 	}
 	sessions, err1 := count(s.store.UserSessions(ctx, other.ID))
 	series, err2 := count(s.store.UserSeries(ctx, other.ID))

@@ -37,6 +37,10 @@ const (
 	NoticeDirectoryUnlinked NoticeKind = "directoryUnlinked"
 	NoticeDirectoryTaken    NoticeKind = "directoryTaken"   // linked already, the user or the person
 	NoticeDirectoryRefused  NoticeKind = "directoryRefused" // Err says why, or that the directory could not be asked
+	NoticeNumberWrong       NoticeKind = "numberWrong"      // a search for a customer or member that found nobody
+	NoticeTied              NoticeKind = "tied"             // to a customer or member
+	NoticeCareMail          NoticeKind = "careMail"         // customer care was written to
+	NoticePublisherFailed   NoticeKind = "publisherFailed"  // a publisher's system could not be asked; Err says why
 )
 
 // Notice tells an observer what happened. It holds no secret, and no whole
@@ -50,7 +54,7 @@ type Notice struct {
 	CredentialKind store.CredentialKind
 	Limit          Limit  // of NoticeLimited and the NoticeCaptchas
 	Directory      string // of the directory notices: the id of its configuration
-	Err            error  // of NoticeSendFailed, NoticeDirectoryRefused, NoticeUnsettled, NoticeBreachUnchecked and NoticeCaptchaFailed
+	Err            error  // of NoticeSendFailed, NoticeDirectoryRefused, NoticePublisherFailed, NoticeUnsettled, NoticeBreachUnchecked and NoticeCaptchaFailed
 }
 
 // about returns the notice with the credential, shortened.
@@ -63,7 +67,7 @@ func (n Notice) about(c Credential) Notice {
 func (s *Service) notify(ctx context.Context, n Notice) {
 	switch n.Kind {
 	case NoticeLimited, NoticeBusy, NoticeSendFailed, NoticeRememberTheft, NoticeTakeover, NoticeDirectoryTaken, NoticeDirectoryRefused, NoticeUnsettled,
-		NoticeBreachUnchecked, NoticeCaptchaFailed:
+		NoticeBreachUnchecked, NoticeCaptchaFailed, NoticePublisherFailed:
 		s.log.WarnContext(ctx, "account: "+string(n.Kind), "user", n.UserID, "client", n.ClientID,
 			"credential", n.Credential, "limit", string(n.Limit), "directory", n.Directory, "err", n.Err)
 	}

@@ -160,7 +160,7 @@ func TestExportHoldsEveryField(t *testing.T) {
 			"ID": "Account.ID", "Number": "Account.UserID", "Version": "Account.Changes", "Blocked": "Account.Blocked",
 			"Credentials": "Credentials", "PasswordSetAt": "Account.PasswordSetAt", "FirstName": "Account.FirstName",
 			"LastName": "Account.LastName", "Language": "Account.Language", "TermsAt": "Account.TermsAt",
-			"CustomerNumber": "Account.CustomerNumber", "CreatedAt": "Account.CreatedAt", "UpdatedAt": "Account.UpdatedAt",
+			"Ties": "Account.Ties", "CreatedAt": "Account.CreatedAt", "UpdatedAt": "Account.UpdatedAt",
 		},
 		reflect.TypeFor[store.Credential](): {"Kind": "Type", "Identity": "ComparedAs", "Spelling": "Credential", "VerifiedAt": "VerifiedAt", "AddedAt": "AddedAt"},
 		reflect.TypeFor[store.Session]():    {"ClientID": "ClientID", "Agent": "Device", "CreatedAt": "CreatedAt", "UsedAt": "UsedAt", "IdleAt": "EndsAt", "ExpiresAt": "EndsAt"},
@@ -183,7 +183,8 @@ func TestExportHoldsEveryField(t *testing.T) {
 		}}}
 	})
 	u := w.user
-	u.TermsAt, u.CustomerNumber, u.Language = time.Now(), 4711, "sv"
+	u.TermsAt, u.Language = time.Now(), "sv"
+	u.Ties = []store.Tie{{Kind: store.TieCustomer, PartnerID: "p", Number: "4711", TiedAt: time.Now()}}
 	w.update(t, u)
 	x, err := w.Export(t.Context(), u.ID)
 	if err != nil {

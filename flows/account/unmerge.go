@@ -177,6 +177,13 @@ func (s *Service) planUnmerge(ctx context.Context, id string) (m store.Merge, su
 			absorbed.Credentials = append(absorbed.Credentials, was)
 		}
 	}
+	absorbed.Ties = nil
+	for _, was := range m.Taken.Ties {
+		if i := slices.IndexFunc(survivor.Ties, func(t store.Tie) bool { return t.Names(was) }); i >= 0 {
+			absorbed.Ties = append(absorbed.Ties, survivor.Ties[i])
+			survivor.Ties = slices.Delete(slices.Clone(survivor.Ties), i, i+1)
+		}
+	}
 	if !reachable(survivor) || !reachable(absorbed) {
 		return fail("accounts without a credential", ErrUndoOver)
 	}
@@ -206,8 +213,5 @@ func giveBack(u *store.User, m store.Merge) {
 	}
 	if was.TermsAt.IsZero() && u.TermsAt.Equal(took.TermsAt) {
 		u.TermsAt = time.Time{}
-	}
-	if was.CustomerNumber == 0 && u.CustomerNumber == took.CustomerNumber {
-		u.CustomerNumber = 0
 	}
 }

@@ -49,6 +49,19 @@ type Letter struct {
 	Undo    texts.ID // says for how long a merge can be undone, by the number UndoIn; optional
 	UndoIn  int
 	Details []string // what customer care has to know
+	Reader  Reader   // of CustomerService
+}
+
+// Reader is whom a mail to customer care is about. All of it but UserID is what
+// she wrote herself.
+type Reader struct {
+	Name       string
+	Credential string // by which she can be reached
+	UserID     string
+	Membership bool   // Number is a membership number, and not a customer number
+	Number     string // that she says is hers; "" when she gave none
+	LastName   string
+	PostalCode string
 }
 
 // NewComposer returns a composer, or an error that names every fault of the
@@ -103,6 +116,11 @@ func (l Letter) check() error {
 		if len(l.Code) != 6 || strings.Trim(l.Code, "0123456789") != "" {
 			errs = append(errs, errors.New("message: want a code of six digits"))
 		}
+	case CustomerService:
+		if l.Channel != Email || l.Reader.UserID == "" {
+			errs = append(errs, errors.New("message: want a mail about a reader"))
+		}
+		fallthrough
 	case Blocked, PasswordChanged, CredentialAdded, AccountsMerged, AccountsSeparated, CareMerge, CredentialRemoved, AccountDeleted:
 		if l.Code != "" {
 			errs = append(errs, fmt.Errorf("message: %s brings no code", l.Kind))
@@ -149,6 +167,10 @@ func (c *Composer) mail(l Letter, lang string) mail {
 		if l.Link != "" {
 			m.Link, m.Button = l.Link, texts.Get(lang, "mail.changed.button")
 		}
+	case CustomerService:
+		m.Subject = texts.Get(lang, "mail.service.subject", m.Name)
+		m.Intro = texts.Get(lang, "mail.service.intro", m.Name)
+		m.Notes, m.Care = l.Reader.lines(lang), ""
 	case CredentialAdded, AccountsMerged, AccountsSeparated, CareMerge:
 		c.mergeMail(&m, l, lang)
 	case CredentialRemoved:
@@ -175,6 +197,27 @@ func (c *Composer) mail(l Letter, lang string) mail {
 		}
 	}
 	return m
+}
+
+// lines are what customer care needs to know, one thing a line.
+func (r Reader) lines(lang string) []string {
+	number := texts.ID("mail.service.customerNumber")
+	if r.Membership {
+		number = "mail.service.membershipNumber"
+	}
+	var all []string
+	for _, f := range []struct {
+		id    texts.ID
+		value string
+	}{
+		{"mail.service.name", r.Name}, {"mail.service.credential", r.Credential}, {number, r.Number},
+		{"mail.service.lastName", r.LastName}, {"mail.service.postalCode", r.PostalCode}, {"mail.service.userId", r.UserID},
+	} {
+		if value := oneLine(f.value, 320); value != "" {
+			all = append(all, texts.Get(lang, f.id, value))
+		}
+	}
+	return all
 }
 
 var introOf = map[Kind]texts.ID{

@@ -48,6 +48,11 @@ func letterOf(kind message.Kind, channel message.Channel, lang string) message.L
 	case message.Blocked, message.AccountDeleted:
 	case message.CredentialRemoved:
 		l.About, l.Link = "k•••@example.com", "https://login.example.com/user/account?clientId=no.mediaconnect.test"
+	case message.CustomerService:
+		l.Reader = message.Reader{
+			Name: "Kari Nordmann", Credential: "kari@example.com", UserID: "0123456789abcdef0123456789abcdef",
+			Number: "100 017", LastName: "Nordmann", PostalCode: "0150",
+		}
 	case message.PasswordChanged:
 		l.Link = "https://login.example.com/user/resetPassword?clientId=no.mediaconnect.test"
 	default:
@@ -57,7 +62,7 @@ func letterOf(kind message.Kind, channel message.Channel, lang string) message.L
 }
 
 var kinds = []message.Kind{message.LoginCode, message.RegisterCode, message.ResetCode, message.ConfirmCode, message.Blocked,
-	message.PasswordChanged, message.CredentialRemoved, message.AccountDeleted}
+	message.PasswordChanged, message.CredentialRemoved, message.AccountDeleted, message.CustomerService}
 
 // TestMessages keeps every message in every language as a golden file.
 func TestMessages(t *testing.T) {
@@ -67,6 +72,9 @@ func TestMessages(t *testing.T) {
 		var all strings.Builder
 		for _, channel := range []message.Channel{message.Email, message.SMS} {
 			for _, kind := range kinds {
+				if kind == message.CustomerService && channel == message.SMS {
+					continue // a mail to the publisher
+				}
 				l := letterOf(kind, channel, lang)
 				m, err := c.Compose(l)
 				if err != nil {
@@ -232,6 +240,12 @@ func FuzzCompose(f *testing.F) {
 		for _, channel := range []message.Channel{message.Email, message.SMS} {
 			for _, kind := range kinds {
 				l := letterOf(kind, channel, lang)
+				if kind == message.CustomerService {
+					if channel == message.SMS {
+						continue
+					}
+					l.Reader.Name, l.Reader.Number, l.Reader.LastName = name, care, care
+				}
 				l.Client.Name, l.Client.CustomerCarePhone, l.Client.CustomerCareEmail = name, care, care
 				m, err := c.Compose(l)
 				if err != nil {

@@ -31,6 +31,7 @@ const (
 	ConfirmCode     Kind = "confirmCode"     // the one-time code of a user who proves again who she is
 	Blocked         Kind = "blocked"         // sent in place of a code to a blocked account
 	PasswordChanged Kind = "passwordChanged" // to the other credentials of the user
+	CustomerService Kind = "customerService" // to the client's customer care, about a reader
 
 	MergeCode         Kind = "mergeCode"         // the one-time code that connects a credential to an account
 	CredentialAdded   Kind = "credentialAdded"   // to the other credentials of the user
