@@ -20,6 +20,7 @@ type key struct {
 	notice                    texts.ID
 	faults                    string
 	locked, prefilled         bool
+	choices, chosen           uint8 // how many, and which one: from 1, or 0
 	hasHeading, hasDetails    bool
 	wait                      int
 }
@@ -39,6 +40,9 @@ var flagBits = func() map[string]uint32 {
 	return bits
 }()
 
+// maxChoices is the most choices with which a page is kept.
+const maxChoices = 10
+
 // keyOf returns the key of the page. It reports false for a page whose number of
 // variants is not bounded by what the kit knows: those are rendered whole.
 func keyOf(p *Page, l *look) (key, bool) {
@@ -50,6 +54,15 @@ func keyOf(p *Page, l *look) (key, bool) {
 	}
 	if p.Widget != nil { // its addresses stand in no hole
 		return k, false
+	}
+	if len(p.Choices) > maxChoices {
+		return k, false
+	}
+	k.choices = uint8(len(p.Choices))
+	for i, c := range p.Choices {
+		if c.Chosen {
+			k.chosen = uint8(i + 1)
+		}
 	}
 	if len(p.Lines)+len(p.Lists)+len(p.Links) > 0 { // a reader's own, in any number
 		return k, false

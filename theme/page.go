@@ -14,8 +14,9 @@ import (
 // Page is one page for one reader: a state of a flow, or one of the pages that
 // stand outside flows (see [States]).
 //
-// Ticket, CSRF, Values, Args, Lists, Links, Heading and Developer may differ
-// between any two readers. All else is one of few and is part of what a rendered page is kept by.
+// Ticket, CSRF, Values, Args, Lists, Links, the texts of Choices, Heading and
+// Developer may differ between any two readers. All else is one of few and is
+// part of what a rendered page is kept by.
 type Page struct {
 	Client store.Client // the zero Client when none is known
 	Lang   string       // see texts.Match; one of texts.Langs
@@ -39,6 +40,8 @@ type Page struct {
 	Lists map[string][]Item
 	// Links are addresses on this server by name: of pages that lead back here.
 	Links map[string]string
+	// Choices are what the reader takes one of; [State.Choices] names the field.
+	Choices []Choice
 	// Locked shows the credential but does not let it be changed.
 	Locked bool
 
@@ -75,6 +78,14 @@ type Widget struct {
 	Script  string // address of the file
 	Class   string
 	SiteKey string
+}
+
+// Choice is one of [Page.Choices]. Which one is chosen may not differ between
+// readers more than their number does.
+type Choice struct {
+	Value        string // of the form field
+	Name, Detail string // what the reader sees
+	Chosen       bool
 }
 
 // Fault is something that the reader has to correct or know.
@@ -135,6 +146,7 @@ type State struct {
 	Flags   []string   // that [Page.Flags] may turn on
 	Values  []string   // of [Page.Values] that are shown
 	Args    []string   // of [Page.Args] that are shown
+	Choices string     // the field of [Page.Choices]; "" when it shows none
 	Lines   []Line     // examples of those that it can show
 	Lists   []string   // of [Page.Lists] that are shown
 	Links   []string   // of [Page.Links] that are shown
@@ -152,6 +164,8 @@ var (
 		{Field: "credential", Text: "fault.credential.empty"},
 		{Field: "credential", Text: "fault.credential.invalid"},
 		{Field: "credential", Text: "fault.credential.premium"},
+		{Field: "credential", Text: "fault.credential.email"},
+		{Field: "credential", Text: "fault.credential.mobile"},
 	}
 	sendFaults = []Fault{
 		{Text: "fault.limit.send"},
@@ -162,6 +176,10 @@ var (
 		{Field: "newPassword", Text: "fault.password.long", Args: []any{256}},
 		{Field: "newPassword", Text: "fault.password.common"},
 		{Field: "newPassword", Text: "fault.password.breached"},
+	}
+	careFaults = []Fault{
+		{Text: "fault.limit.care"},
+		{Text: "fault.care.failed"},
 	}
 	// formFaults can happen to any form.
 	formFaults = []Fault{
@@ -179,7 +197,7 @@ var states = func() map[string]State {
 			Name:   "startLoginState",
 			Fields: []string{"credential", "password", "rememberMe", "captcha"},
 			Events: []string{"verifyCredentialsEvent", "sendVerificationCodeEvent", "forgotPasswordEvent", "startRegistrationEvent", "navigateAwayEvent"},
-			Flags:  []string{"rememberMe", "closable", "captchaTask", "captchaQuestion"},
+			Flags:  []string{"rememberMe", "onlyEmail", "onlyPhone", "closable", "captchaTask", "captchaQuestion"},
 			Values: []string{"credential"},
 			Args:   []string{"captchaTask", "captchaQuestion"},
 			Faults: slices.Concat(credentialFaults, []Fault{
@@ -194,7 +212,7 @@ var states = func() map[string]State {
 			Name:   "startCodeState",
 			Fields: []string{"credential", "rememberMe", "captcha"},
 			Events: []string{"sendVerificationCodeEvent", "startLoginEvent", "navigateAwayEvent"},
-			Flags:  []string{"rememberMe", "registration", "reset", "closable", "captchaTask", "captchaQuestion"},
+			Flags:  []string{"rememberMe", "registration", "reset", "onlyEmail", "onlyPhone", "closable", "captchaTask", "captchaQuestion"},
 			Values: []string{"credential"},
 			Args:   []string{"captchaTask", "captchaQuestion"},
 			Faults: slices.Concat(credentialFaults, []Fault{{Text: "fault.limit.code"}}, sendFaults, formFaults),
@@ -242,14 +260,75 @@ var states = func() map[string]State {
 			Values: []string{"credential"},
 		},
 		{
+			Name:    "subscriberMatchState",
+			Fields:  []string{"customerNumber"},
+			Events:  []string{"continueEvent", "otherSubscriberEvent", "navigateAwayEvent"},
+			Flags:   []string{"membership"},
+			Values:  []string{"credential"},
+			Choices: "customerNumber",
+			Faults:  slices.Concat([]Fault{{Field: "customerNumber", Text: "fault.match.empty"}}, formFaults),
+		},
+		{
+			Name:   "searchSubscriberState",
+			Fields: []string{"credential", "customerNumber", "lastName", "postalCode"},
+			Events: []string{"searchForSubscriberEvent", "prepareCreateSubscriberEvent", "sendEmailToCustomerServiceEvent", "navigateAwayEvent"},
+			Flags:  []string{"membership", "offers", "care"},
+			Values: []string{"credential", "customerNumber", "lastName", "postalCode"},
+			Faults: slices.Concat([]Fault{
+				{Field: "customerNumber", Text: "fault.customerNumber.empty"},
+				{Field: "customerNumber", Text: "fault.customerNumber.invalid"},
+				{Field: "customerNumber", Text: "fault.membershipNumber.empty"},
+				{Field: "customerNumber", Text: "fault.search.wrong"},
+				{Field: "customerNumber", Text: "fault.search.wrong.membership"},
+				{Field: "lastName", Text: "fault.search.proof"},
+				{Text: "fault.limit.search"},
+				{Text: "fault.offers.none"},
+			}, careFaults, formFaults),
+		},
+		{
+			Name:    "newSubscriberState",
+			Fields:  []string{"offer", "firstName", "lastName", "street", "postalCode", "city", "acceptTerms"},
+			Events:  []string{"createSubscriberEvent", "otherSubscriberEvent", "navigateAwayEvent"},
+			Flags:   []string{"invoice", "acceptTerms"},
+			Values:  []string{"credential", "firstName", "lastName", "street", "postalCode", "city"},
+			Choices: "offer",
+			Faults: slices.Concat([]Fault{
+				{Field: "offer", Text: "fault.offer.empty"},
+				{Field: "offer", Text: "fault.offer.gone"},
+				{Field: "firstName", Text: "fault.firstName.empty"},
+				{Field: "firstName", Text: "fault.name.long", Args: []any{100}},
+				{Field: "lastName", Text: "fault.lastName.empty"},
+				{Field: "lastName", Text: "fault.name.long", Args: []any{100}},
+				{Field: "street", Text: "fault.street.empty"},
+				{Field: "street", Text: "fault.name.long", Args: []any{100}},
+				{Field: "postalCode", Text: "fault.postalCode.empty"},
+				{Field: "postalCode", Text: "fault.name.long", Args: []any{100}},
+				{Field: "city", Text: "fault.city.empty"},
+				{Field: "city", Text: "fault.name.long", Args: []any{100}},
+				{Field: "acceptTerms", Text: "fault.terms.order"},
+			}, formFaults),
+		},
+		{
+			Name:   "subscriberTakenState",
+			Events: []string{"otherSubscriberEvent", "sendEmailToCustomerServiceEvent", "navigateAwayEvent"},
+			Flags:  []string{"membership", "otherNumber", "care"},
+			Values: []string{"credential"},
+			Args:   []string{"customerNumber"},
+			Faults: slices.Concat(careFaults, formFaults),
+		},
+		{
+			Name:   "customerServiceState",
+			Events: []string{"navigateAwayEvent", "otherSubscriberEvent"},
+			Flags:  []string{"membership"},
+			Values: []string{"credential"},
+		},
+		{
 			Name:   "startMergeState",
 			Fields: []string{"credential"},
 			Events: []string{"sendVerificationCodeEvent", "navigateAwayEvent"},
 			Flags:  []string{"onlyEmail", "onlyPhone", "closable"},
 			Values: []string{"credential"},
 			Faults: slices.Concat(credentialFaults, []Fault{
-				{Field: "credential", Text: "fault.credential.email"},
-				{Field: "credential", Text: "fault.credential.mobile"},
 				{Field: "credential", Text: "fault.credential.own"},
 			}, sendFaults, formFaults),
 		},

@@ -49,8 +49,12 @@ func page(state, lang string) theme.Page {
 		Client: client, Lang: lang, Flow: "login", State: state, Action: "/user/login",
 		Ticket: "ticket-of-the-run", CSRF: "csrf+token==",
 		Values: map[string]string{"credential": "kari@example.com", "firstName": "Kari", "lastName": "Nordmann"},
-		Args:   map[string]string{"destination": "k•••@example.com"},
-		Flags:  map[string]bool{"rememberMe": true},
+		Args:   map[string]string{"destination": "k•••@example.com", "customerNumber": "100017"},
+		Choices: []theme.Choice{
+			{Value: "100017", Name: "Kari Nordmann", Detail: "100017 · Papir og digitalt · 0150 Oslo", Chosen: true},
+			{Value: "100029", Name: "Ola Nordmann", Detail: "100029"},
+		},
+		Flags: map[string]bool{"rememberMe": true},
 	}
 }
 

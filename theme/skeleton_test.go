@@ -54,8 +54,9 @@ func fullPage(state, lang, value string) Page {
 		},
 		Lang: lang, Flow: "login", State: state, Action: "/user/login",
 		Ticket: "t" + value, CSRF: "c" + value, Heading: value, Developer: value,
-		Values: map[string]string{"credential": value, "firstName": value, "lastName": value},
-		Args:   map[string]string{"destination": value},
+		Values:  map[string]string{"credential": value, "firstName": value, "lastName": value},
+		Args:    map[string]string{"destination": value, "customerNumber": value},
+		Choices: []Choice{{Value: value, Name: value, Detail: value}, {Value: "v" + value, Name: "n" + value, Detail: "d" + value, Chosen: true}},
 	}
 }
 

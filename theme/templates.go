@@ -15,7 +15,7 @@ import (
 var standardTemplates embed.FS
 
 // shared are the templates that every page is made of.
-var shared = []string{"layout", "parts"}
+var shared = []string{"layout", "parts", "choices"}
 
 // functions replace those of text/template that would make a plain string of a
 // mark.

@@ -262,6 +262,9 @@ func (t *Themes) try(l *look, c store.Client) error {
 				for _, name := range s.Links {
 					p.Links[name] = "/"
 				}
+				if s.Choices != "" {
+					p.Choices = []Choice{{Value: "1", Name: "One", Chosen: true}, {Value: "2", Name: "Two", Detail: "more"}}
+				}
 			}
 			if err := t.execute(io.Discard, &p, l, p.whole); err != nil {
 				errs = append(errs, err)

@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/connectid-kit/connectid/internal/texts"
@@ -72,6 +73,12 @@ func (p *Page) fill(h hole) string {
 		return p.Ticket
 	case "csrf":
 		return p.CSRF
+	case "choiceValue", "choiceName", "choiceDetail":
+		i, _ := strconv.Atoi(h.name)
+		if i >= len(p.Choices) {
+			return ""
+		}
+		return map[string]string{"choiceValue": p.Choices[i].Value, "choiceName": p.Choices[i].Name, "choiceDetail": p.Choices[i].Detail}[h.kind]
 	case "heading":
 		return p.Heading
 	case "developer":
@@ -142,6 +149,37 @@ func (v *view) Value(name string) any { return v.hole(hole{"value", name}) }
 // Arg is what a text calls by the name.
 func (v *view) Arg(name string) any { return v.hole(hole{"arg", name}) }
 
+// choice is one of what a reader takes one of. Its texts are the reader's own.
+type choice struct {
+	ID                  string // of its element
+	Value, Name, Detail any
+	First, Chosen       bool
+}
+
+// Choices are what the reader takes one of by the field with the name. The last
+// one that is chosen counts.
+func (v *view) Choices(field string) []choice {
+	out := make([]choice, len(v.page.Choices))
+	chosen := -1
+	for i, c := range v.page.Choices {
+		n := strconv.Itoa(i)
+		out[i] = choice{
+			ID: elementID(field), First: i == 0,
+			Value: v.hole(hole{"choiceValue", n}), Name: v.hole(hole{"choiceName", n}), Detail: v.hole(hole{"choiceDetail", n}),
+		}
+		if i > 0 {
+			out[i].ID += "-" + strconv.Itoa(i+1)
+		}
+		if c.Chosen {
+			chosen = i
+		}
+	}
+	if chosen >= 0 {
+		out[chosen].Chosen = true
+	}
+	return out
+}
+
 // Flag reports whether the page's flag with the name is on.
 func (v *view) Flag(name string) bool { return v.page.Flags[name] }
 
@@ -206,6 +244,16 @@ func (v *view) Title() string {
 		return v.text("newPassword.heading")
 	case "autoSubmitState":
 		return v.text("autoSubmit.heading")
+	case "subscriberMatchState":
+		return v.either("match.heading.membership", "match.heading")
+	case "searchSubscriberState":
+		return v.either("register.heading.membership", "register.heading")
+	case "newSubscriberState":
+		return v.text("order.heading")
+	case "subscriberTakenState":
+		return v.text("taken.heading")
+	case "customerServiceState":
+		return v.text("service.heading")
 	case "startMergeState":
 		return v.text(v.byKind("merge.heading.any", "merge.heading.email", "merge.heading.phone"))
 	case "mergeVerificationState", "confirmCodeState":
@@ -247,6 +295,14 @@ func (v *view) Title() string {
 		return v.text("busy.heading")
 	}
 	return v.text("error.heading")
+}
+
+// either is the first text on pages about a membership, else the second.
+func (v *view) either(membership, customer texts.ID) string {
+	if v.Flag("membership") {
+		return v.text(membership)
+	}
+	return v.text(customer)
 }
 
 // byKind chooses among the texts for a credential of any kind, an e-mail address

@@ -184,7 +184,7 @@ func TestExportHoldsEveryField(t *testing.T) {
 	})
 	u := w.user
 	u.TermsAt, u.Language = time.Now(), "sv"
-	u.Ties = []store.Tie{{Kind: store.TieCustomer, PartnerID: "p", Number: "4711", TiedAt: time.Now()}}
+	u.Ties = []store.Tie{{Kind: store.CustomerTie, PartnerID: "p", Number: "4711", TiedAt: time.Now()}}
 	w.update(t, u)
 	x, err := w.Export(t.Context(), u.ID)
 	if err != nil {
