@@ -18,6 +18,7 @@ import (
 	"github.com/connectid-kit/connectid/flows"
 	"github.com/connectid-kit/connectid/flows/account"
 	"github.com/connectid-kit/connectid/flows/message"
+	"github.com/connectid-kit/connectid/flows/publisher"
 	"github.com/connectid-kit/connectid/handlers"
 	"github.com/connectid-kit/connectid/handlers/oauth"
 	"github.com/connectid-kit/connectid/internal/target"
@@ -115,6 +116,14 @@ type Config struct {
 	// AnonymousPerMinute is how many API calls without a good token an address may
 	// make; default 300.
 	AnonymousPerMinute int
+	// Customers and Memberships are the systems of publishers, by the PartnerID
+	// of their clients; package httpjson asks one over HTTP. Partners that are
+	// not named have their customers and members in Store.
+	Customers   map[string]publisher.Customers
+	Memberships map[string]publisher.Memberships
+	// Offers are the subscriptions that readers can order at partners whose
+	// customers are in Store, by PartnerID; default none.
+	Offers map[string][]publisher.Offer
 	// ExtensionGrants are further grant types of the token endpoint.
 	ExtensionGrants []oauth.ExtensionGrant
 

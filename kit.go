@@ -20,6 +20,7 @@ import (
 	"github.com/connectid-kit/connectid/flows"
 	"github.com/connectid-kit/connectid/flows/account"
 	"github.com/connectid-kit/connectid/flows/message"
+	"github.com/connectid-kit/connectid/flows/publisher"
 	"github.com/connectid-kit/connectid/handlers"
 	"github.com/connectid-kit/connectid/handlers/api"
 	"github.com/connectid-kit/connectid/handlers/oauth"
@@ -153,9 +154,16 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 	if err != nil {
 		k.accounts = new(account.Service) // never used: stands in for the checks below
 	}
+	systems, err := publisher.New(publisher.Config{
+		Store: c.Store, Customers: c.Customers, Memberships: c.Memberships, Offers: c.Offers,
+	})
+	note(err)
+	if err != nil {
+		systems = new(publisher.Systems) // never used either
+	}
 	k.clients, k.logger = clients, c.Logger
 	engine, err := flows.NewEngine(flows.EngineConfig{
-		Accounts: k.accounts, Runs: c.Store, Keys: ring, Lifetime: c.RunLifetime, Observer: c.OnEvent,
+		Accounts: k.accounts, Runs: c.Store, Keys: ring, Publishers: systems, Lifetime: c.RunLifetime, Observer: c.OnEvent,
 	})
 	of("RunLifetime", err)
 	k.login, err = handlers.New(handlers.Config{
@@ -176,7 +184,7 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 	k.api, err = api.New(api.Config{
 		Prefix: k.apiPath, Clients: clients, Users: c.Store, Grants: c.Store, Counters: c.Store, Addresses: proxies,
 		Version: c.Version, LegacyXML: c.LegacyXML, CallsPerMinute: c.CallsPerMinute, CallsPerSecond: c.CallsPerSecond,
-		AnonymousPerMinute: c.AnonymousPerMinute, Logger: c.Logger,
+		AnonymousPerMinute: c.AnonymousPerMinute, Subscriptions: systems, Logger: c.Logger,
 	})
 	note(err)
 	k.headers, err = middleware.NewSecurityHeaders(middleware.SecurityHeadersConfig{Origin: store.TargetOrigin(loginURL)})

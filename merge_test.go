@@ -3,6 +3,7 @@ package connectid_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"html"
 	"net/url"
 	"strings"
@@ -336,7 +337,7 @@ func TestMergeRefusesTwoCustomers(t *testing.T) {
 	s := newSite(t, func(c *connectid.Config) { c.Limits.SendsPerCredential = account.Budget{N: 50, Window: time.Hour} })
 	for i, email := range []string{kari, work} {
 		u := s.user(email, password)
-		u.CustomerNumber = int64(1000 + i)
+		u.Ties = []store.Tie{{Kind: store.CustomerTie, PartnerID: "partner", Number: fmt.Sprint(1000 + i)}}
 		if err := s.store.UpdateUser(t.Context(), u); err != nil {
 			t.Fatal(err)
 		}
@@ -356,7 +357,7 @@ func TestMergeRefusesTwoCustomers(t *testing.T) {
 		}
 	}
 	b.submit("navigateAwayEvent")
-	if b.url.Path != "/sorry" || s.userOf(store.Email, work).CustomerNumber != 1001 {
+	if b.url.Path != "/sorry" || s.number(work) != 1001 {
 		t.Errorf("at %s", b.url)
 	}
 	for range 3 { // three a day
@@ -367,14 +368,14 @@ func TestMergeRefusesTwoCustomers(t *testing.T) {
 	}
 	b.submit("changeCredentialEvent").wantState("startMergeState")
 
-	// One number, or the same, is no reason.
+	// One number is no reason.
 	u := s.userOf(store.Email, kari)
-	u.CustomerNumber = 0
+	u.Ties = nil
 	if err := s.store.UpdateUser(t.Context(), u); err != nil {
 		t.Fatal(err)
 	}
 	b.open("merge").prove(s, work, work).wantState("mergeState").submit("mergeEvent").wantAt(returnURL)
-	if n := s.userOf(store.Email, kari).CustomerNumber; n != 1001 {
+	if n := s.number(kari); n != 1001 {
 		t.Errorf("customer number %d", n)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-var guiPages = []string{"login", "createUser", "loginCheck", "logout", "resetPassword", "merge", "unmerge", "account", "reauthenticate"}
+var guiPages = []string{"login", "createUser", "loginCheck", "logout", "resetPassword", "merge", "unmerge", "register", "activateMembership", "account", "reauthenticate"}
 
 // A link with a fault ends on a page that names it and leads to no foreign
 // place: on every path, also for a user who is logged in.
@@ -174,7 +174,7 @@ func TestMethods(t *testing.T) {
 func TestSecurityHeaders(t *testing.T) {
 	s := newSite(t)
 	for _, u := range []string{
-		address("login"), address("createUser"), address("loginCheck"), address("logout"), address("resetPassword"),
+		address("login"), address("createUser"), address("loginCheck"), address("logout"), address("resetPassword"), address("register"), address("activateMembership"),
 		address("login", "clientId", "x"), loginURL + "/nothing", loginURL + "/login?run=x", host + "/nothing",
 	} {
 		w := httptest.NewRecorder()

@@ -31,6 +31,12 @@ func (k *Kit) ResetPassword() http.Handler { return k.login.ResetPassword() }
 // mounted at azure/ and below.
 func (k *Kit) Azure() http.Handler { return k.login.Azure(k.directories) }
 
+// Register returns the handler of registerUrl.
+func (k *Kit) Register() http.Handler { return k.login.Register() }
+
+// ActivateMembership returns the handler of activateMembershipUrl.
+func (k *Kit) ActivateMembership() http.Handler { return k.login.ActivateMembership() }
+
 // Merge returns the handler of mergeUrl.
 func (k *Kit) Merge() http.Handler { return k.login.Merge() }
 
@@ -73,6 +79,8 @@ func (k *Kit) route() {
 		"loginCheck":                             k.LoginCheck(),
 		"logout":                                 k.Logout(),
 		"resetPassword":                          k.ResetPassword(),
+		"register":                               k.Register(),
+		"activateMembership":                     k.ActivateMembership(),
 		"merge":                                  k.Merge(),
 		"unmerge":                                k.Unmerge(),
 		"account":                                k.Account(),

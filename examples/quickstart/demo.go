@@ -61,6 +61,9 @@ func (d *demo) open(ctx context.Context) (err error) {
 	if err := addReaders(ctx, d.store); err != nil {
 		return fmt.Errorf("users: %w", err)
 	}
+	if err := addSubscribers(ctx, d.store); err != nil {
+		return fmt.Errorf("subscribers: %w", err)
+	}
 	directories, err := d.openCompany()
 	if err != nil {
 		return err
@@ -69,6 +72,7 @@ func (d *demo) open(ctx context.Context) (err error) {
 		Store: d.store, Keys: d.data.Keys, LoginURL: d.Login, APIURL: d.API,
 		Sender: d.outbox, Clients: clients.Folders, Directories: directories,
 		InsecureAllowHTTP: !d.secure(),
+		Offers:            offered,
 		Logger:            d.logger,
 	})
 	if err != nil {
@@ -103,7 +107,7 @@ func (d *demo) register(ctx context.Context) ([]store.Client, error) {
 }
 
 func (d *demo) info(registered []store.Client) info {
-	i := info{LoginServer: d.Login, APIServer: d.API, PayServer: d.Pay, Issuer: d.Login, Users: readers, Directories: d.directories()}
+	i := info{LoginServer: d.Login, APIServer: d.API, PayServer: d.Pay, Issuer: d.Login, Users: readers, Directories: d.directories(), Subscribers: subscribers}
 	for _, c := range registered {
 		i.Clients = append(i.Clients, infoClient{
 			ClientID: c.ID, ClientSecret: d.data.ClientSecrets[c.ID], Name: c.Name,

@@ -27,6 +27,7 @@ type info struct {
 	Issuer      string       `json:"issuer"`
 	Clients     []infoClient `json:"clients"`
 	Users       []infoUser   `json:"users"`
+	Subscribers []subscriber `json:"-"`
 
 	Directories []infoDirectory `json:"directories"`
 }

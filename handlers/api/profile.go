@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -14,9 +15,10 @@ import (
 // the older shape (userId, credential) with the newer (uniqueId,
 // loginCredential, userCredentials), as clients of both are in use.
 type Profile struct {
-	XMLName        xml.Name   `json:"-" xml:"profile"`
-	UserID         int64      `json:"userId" xml:"userId"`
-	UniqueID       string     `json:"uniqueId" xml:"uniqueId"` // 32 hexadecimal digits
+	XMLName  xml.Name `json:"-" xml:"profile"`
+	UserID   int64    `json:"userId" xml:"userId"`
+	UniqueID string   `json:"uniqueId" xml:"uniqueId"` // 32 hexadecimal digits
+	// CustomerNumber is the user's at the publisher of the calling client.
 	CustomerNumber int64      `json:"customerNumber,omitzero" xml:"customerNumber,omitempty"`
 	Credential     *OldNaming `json:"credential,omitempty" xml:"credential,omitempty"`
 	// LoginCredential is the first credential that the user has proved to own,
@@ -70,22 +72,31 @@ type ExternalSource struct {
 
 // profile serves GET v1/customer/profile.
 func (s *Server) profile(w http.ResponseWriter, r *http.Request, t middleware.Token) error {
-	// A token of an account that another has absorbed is the other's.
-	u, err := store.ResolveUser(r.Context(), s.c.Users, t.UserID)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return middleware.InvalidToken(errors.New("the user is gone"))
-	case err != nil:
-		return fmt.Errorf("look up the user of a token: %w", err)
-	case u.Blocked:
-		return middleware.InvalidToken(errors.New("the user is blocked"))
+	u, err := s.user(r.Context(), t)
+	if err != nil {
+		return err
 	}
-	return s.respond(w, r, profileOf(u))
+	return s.respond(w, r, profileOf(u, t.Client.PartnerID))
 }
 
-func profileOf(u store.User) *Profile {
+// user returns the user of a token. A token of an account that another has
+// absorbed is the other's.
+func (s *Server) user(ctx context.Context, t middleware.Token) (store.User, error) {
+	u, err := store.ResolveUser(ctx, s.c.Users, t.UserID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return u, middleware.InvalidToken(errors.New("the user is gone"))
+	case err != nil:
+		return u, fmt.Errorf("look up the user of a token: %w", err)
+	case u.Blocked:
+		return u, middleware.InvalidToken(errors.New("the user is blocked"))
+	}
+	return u, nil
+}
+
+func profileOf(u store.User, partnerID string) *Profile {
 	p := &Profile{
-		UserID: u.Number, UniqueID: u.ID, CustomerNumber: u.CustomerNumber,
+		UserID: u.Number, UniqueID: u.ID, CustomerNumber: u.CustomerNumber(partnerID),
 		Name:            Name{FirstName: u.FirstName, LastName: u.LastName},
 		UserCredentials: []Credential{}, PhoneNumbers: []PhoneNumber{}, Emails: []string{}, ExternalSources: []ExternalSource{},
 	}

@@ -25,6 +25,7 @@ type endpoint struct {
 // client's own opens under v1/client/.
 var endpoints = []endpoint{
 	{http.MethodGet, "v1/customer/profile", middleware.RequireUserToken, (*Server).profile},
+	{http.MethodGet, "v1/subscription", middleware.RequireUserToken, (*Server).subscriptions},
 }
 
 // routes returns the handler of all endpoints, which answers 404 and 405 in the

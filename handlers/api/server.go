@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/connectid-kit/connectid/flows/publisher"
 	"github.com/connectid-kit/connectid/middleware"
 	"github.com/connectid-kit/connectid/store"
 )
@@ -25,6 +26,8 @@ type Config struct {
 	Users    store.Users    // required
 	Grants   store.Grants   // required
 	Counters store.Counters // required
+	// Subscriptions knows what customers subscribe to. Required.
+	Subscriptions *publisher.Systems
 
 	// Prefix is the path that the server is mounted at, with a slash at both
 	// ends; default "/capi/".
@@ -61,7 +64,7 @@ func (c Config) withDefaults() (Config, error) {
 	for _, f := range []struct {
 		name    string
 		missing bool
-	}{{"Clients", c.Clients == nil}, {"Users", c.Users == nil}, {"Grants", c.Grants == nil}, {"Counters", c.Counters == nil}} {
+	}{{"Clients", c.Clients == nil}, {"Users", c.Users == nil}, {"Grants", c.Grants == nil}, {"Counters", c.Counters == nil}, {"Subscriptions", c.Subscriptions == nil}} {
 		if f.missing {
 			errs = append(errs, fmt.Errorf("missing %s", f.name))
 		}

@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/connectid-kit/connectid/flows/publisher"
 	"github.com/connectid-kit/connectid/handlers/api"
 	"github.com/connectid-kit/connectid/middleware"
 	"github.com/connectid-kit/connectid/store"
@@ -37,10 +38,14 @@ func fill(t testing.TB, s store.Store) {
 	token := func(raw, grant, client, user string) store.AccessToken {
 		return store.AccessToken{Hash: store.DigestOf(raw), GrantID: grant, ClientID: client, UserID: user, CreatedAt: now, ExpiresAt: end}
 	}
+	ties := []store.Tie{
+		{Kind: store.MembershipTie, PartnerID: "partner", Number: "12"}, {Kind: store.CustomerTie, PartnerID: "another", Number: "13"},
+		{Kind: store.CustomerTie, PartnerID: "partner", Number: "4711"},
+	}
 	for _, err := range []error{
-		s.PutClient(ctx, store.Client{ID: "site"}),
+		s.PutClient(ctx, store.Client{ID: "site", PartnerID: "partner"}),
 		s.PutClient(ctx, store.Client{ID: "busy", CallsPerMinute: 7, CallsPerSecond: 3}),
-		s.CreateUser(ctx, store.User{ID: userID, Number: 42, CustomerNumber: 4711, FirstName: "Åse", LastName: "<Nordmann>", CreatedAt: now, Credentials: []store.Credential{
+		s.CreateUser(ctx, store.User{ID: userID, Number: 42, Ties: ties, FirstName: "Åse", LastName: "<Nordmann>", CreatedAt: now, Credentials: []store.Credential{
 			{Kind: store.Email, Identity: "new@example.com", Spelling: "new@example.com", AddedAt: now},
 			{Kind: store.Phone, Identity: "+4791234567", Spelling: "912 34 567", VerifiedAt: now, AddedAt: now},
 			{Kind: store.Email, Identity: "ase@example.com", Spelling: "Ase@Example.com", VerifiedAt: now, AddedAt: now},
@@ -59,7 +64,7 @@ func fill(t testing.TB, s store.Store) {
 
 func newHandler(t testing.TB, s store.Store, change ...func(*api.Config)) http.Handler {
 	t.Helper()
-	c := api.Config{Clients: s, Users: s, Grants: s, Counters: s, Logger: slog.New(slog.DiscardHandler)}
+	c := api.Config{Clients: s, Users: s, Grants: s, Counters: s, Subscriptions: systems(t, s, nil), Logger: slog.New(slog.DiscardHandler)}
 	for _, f := range change {
 		f(&c)
 	}
@@ -484,7 +489,7 @@ func TestNewFaults(t *testing.T) {
 	}
 	s := memstore.New()
 	for _, prefix := range []string{"/capi", "//", "/a/../", "/{x}/", "/a b/"} {
-		if _, err := api.New(api.Config{Clients: s, Users: s, Grants: s, Counters: s, Prefix: prefix}); err == nil {
+		if _, err := api.New(api.Config{Clients: s, Users: s, Grants: s, Counters: s, Subscriptions: systems(t, s, nil), Prefix: prefix}); err == nil {
 			t.Errorf("prefix %q: no error", prefix)
 		}
 	}
@@ -492,7 +497,11 @@ func TestNewFaults(t *testing.T) {
 
 func ExampleServer() {
 	s := memstore.New()
-	server, err := api.New(api.Config{Clients: s, Users: s, Grants: s, Counters: s})
+	systems, err := publisher.New(publisher.Config{Store: s})
+	if err != nil {
+		panic(err)
+	}
+	server, err := api.New(api.Config{Clients: s, Users: s, Grants: s, Counters: s, Subscriptions: systems})
 	if err != nil {
 		panic(err)
 	}

@@ -24,10 +24,21 @@ type Case struct {
 // values are a reader's, for the fields and texts that show them.
 var (
 	values = map[string]string{
-		"credential":   "kari.nordmann@example.com",
-		"firstName":    "Kari",
-		"lastName":     "Nordmann",
-		"restartQuery": "clientId=no.mediaconnect.test",
+		"credential":     "kari.nordmann@example.com",
+		"firstName":      "Kari",
+		"lastName":       "Nordmann",
+		"restartQuery":   "clientId=no.mediaconnect.test",
+		"customerNumber": "100017", "postalCode": "0150", "street": "Storgata 1", "city": "Oslo",
+	}
+	choices = map[string][]theme.Choice{
+		"customerNumber": {
+			{Value: "100017", Name: "Kari Nordmann", Detail: "100017 · Papir og digitalt, alle dager · 0150 Oslo", Chosen: true},
+			{Value: "100029", Name: "Ola Nordmann-Johannessen", Detail: "100029 · Helg · 9008 Tromsø"},
+		},
+		"offer": {
+			{Value: "digital", Name: "Digital", Detail: "0 kr den første måneden, og så 199 kr i måneden", Chosen: true},
+			{Value: "weekend", Name: "Helg: papir lørdag og søndag, digitalt alle dager", Detail: "299 kr i måneden på faktura"},
+		},
 	}
 	args = map[string]string{
 		"destination":     mailDestination,
@@ -42,6 +53,8 @@ var (
 var flowOf = map[string]string{
 	"startLoginState": "login", "startCodeState": "createUser", "verificationState": "login",
 	"newUserState": "createUser", "newPasswordState": "resetPassword", "autoSubmitState": "createUser",
+	"subscriberMatchState": "register", "searchSubscriberState": "register", "newSubscriberState": "register",
+	"subscriberTakenState": "register", "customerServiceState": "register",
 	"startMergeState": "merge", "mergeVerificationState": "merge", "mergeState": "merge", "mergeRefusedState": "merge", "customerCareState": "merge",
 	"unmergeState": "unmerge", "unmergedState": "unmerge", "undoOverState": "unmerge",
 	"accountState": "account", "profileState": "account", "removeCredentialState": "account", "exportState": "account",
@@ -68,6 +81,10 @@ func Cases() []Case {
 			if name == "destination" && (s.Name == "removeCredentialState" || s.Name == "deleteAccountState") { // her own, to herself
 				base.Args[name] = values["credential"]
 			}
+		}
+		base.Choices = choices[s.Choices]
+		if s.Name == "subscriberTakenState" {
+			base.Args["customerNumber"] = values["customerNumber"]
 		}
 		base.Flags["rememberMe"] = true
 		base.Lines = s.Lines

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"golang.org/x/oauth2"
 )
@@ -20,6 +21,7 @@ var errLoggedOut = errors.New("the token is not valid any more")
 // profile is what the newspaper reads of GET /v1/customer/profile.
 type profile struct {
 	UserID          int64  `json:"userId"`
+	CustomerNumber  int64  `json:"customerNumber"`
 	UniqueID        string `json:"uniqueId"`
 	LoginCredential struct {
 		Credential string `json:"credential"`
@@ -50,28 +52,54 @@ func (p *Paper) profile(ctx context.Context, s *session) (profile, error) {
 		return profile{}, fmt.Errorf("refresh: %w", err)
 	}
 	s.Token = token
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.APIServer+"/v1/customer/profile", nil)
-	if err != nil {
-		return profile{}, err
+	var answer profile
+	err = p.get(ctx, s, "/v1/customer/profile", &answer)
+	return answer, err
+}
+
+// subscriptions asks the API what the reader subscribes to: the names of what
+// goes on.
+func (p *Paper) subscriptions(ctx context.Context, s *session) ([]string, error) {
+	var answer struct {
+		Subscriptions []struct {
+			Product string `json:"product"`
+			Name    string `json:"name"`
+			EndTime int64  `json:"endTime"` // milliseconds since 1970
+		} `json:"subscriptions"`
 	}
-	token.SetAuthHeader(req)
+	err := p.get(p.withClient(ctx), s, "/v1/subscription", &answer)
+	var names []string
+	for _, sub := range answer.Subscriptions {
+		if sub.EndTime == 0 || sub.EndTime > time.Now().UnixMilli() {
+			names = append(names, cmp.Or(sub.Name, sub.Product))
+		}
+	}
+	return names, err
+}
+
+// get calls the API with the reader's token.
+func (p *Paper) get(ctx context.Context, s *session, path string, answer any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.APIServer+path, nil)
+	if err != nil {
+		return err
+	}
+	s.Token.SetAuthHeader(req)
 	resp, err := p.HTTPClient.Do(req)
 	if err != nil {
-		return profile{}, fmt.Errorf("profile: %w", err)
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	defer resp.Body.Close()
 	switch resp.StatusCode {
 	case http.StatusOK:
 	case http.StatusUnauthorized:
-		return profile{}, errLoggedOut
+		return errLoggedOut
 	default:
-		return profile{}, fmt.Errorf("profile: the API answered %s", resp.Status)
+		return fmt.Errorf("%s: the API answered %s", path, resp.Status)
 	}
-	var answer profile
-	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&answer); err != nil {
-		return profile{}, fmt.Errorf("profile: %w", err)
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(answer); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	return answer, nil
+	return nil
 }
 
 // revoke gives the refresh token back (RFC 7009). The reader is logged out here

@@ -29,23 +29,26 @@ func parseTemplates(e *Edition) (map[string]*template.Template, error) {
 
 // view is what a template sees.
 type view struct {
-	Edition  *Edition
-	Session  *session
-	Title    string
-	Page     string // the path of this page, to come back to
-	Article  Article
-	Whole    bool // the reader may read the whole article
-	Lead     Article
-	Rest     []Article
-	Profile  profile
-	Reset    string // resetPassword at the login server
-	Company  string // azure at the login server; empty for none
-	Merge    string // merge at the login server
-	Account  string // My account there
-	Key      string // of a message
-	Secure   bool
-	CheckURL string
-	AjaxURL  string
+	Edition       *Edition
+	Session       *session
+	Title         string
+	Page          string // the path of this page, to come back to
+	Article       Article
+	Whole         bool // the reader may read the whole article
+	Lead          Article
+	Rest          []Article
+	Profile       profile
+	Reset         string   // resetPassword at the login server
+	Register      string   // register at the login server
+	Membership    string   // activateMembership at the login server
+	Subscriptions []string // what the reader subscribes to
+	Company       string   // azure at the login server; empty for none
+	Merge         string   // merge at the login server
+	Account       string   // My account there
+	Key           string   // of a message
+	Secure        bool
+	CheckURL      string
+	AjaxURL       string
 }
 
 func (p *Paper) render(w http.ResponseWriter, r *http.Request, status int, name string, v view) {
@@ -154,9 +157,17 @@ func (p *Paper) me(w http.ResponseWriter, r *http.Request, s *session) {
 		return
 	}
 	q := url.Values{"clientId": {p.ClientID}, "returnUrl": {p.Base + "/me"}, "errorUrl": {p.Base + "/me"}, "lang": {p.Edition.Lang}}
+	subscriptions, err := p.subscriptions(r.Context(), s)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
 	v := view{
-		Session: s, Title: p.Edition.Text("meHeading"), Profile: who, Reset: p.LoginServer + "/resetPassword?" + q.Encode(),
-		Account: p.LoginServer + "/account?" + q.Encode(),
+		Session: s, Title: p.Edition.Text("meHeading"), Profile: who, Subscriptions: subscriptions,
+		Reset:      p.LoginServer + "/resetPassword?" + q.Encode(),
+		Register:   p.LoginServer + "/register?" + q.Encode(),
+		Membership: p.LoginServer + "/activateMembership?" + q.Encode(),
+		Account:    p.LoginServer + "/account?" + q.Encode(),
 	}
 	q.Set("abortUrl", p.Base+"/me")
 	v.Merge = p.LoginServer + "/merge?" + q.Encode()

@@ -289,6 +289,9 @@ func (p Page) show(g *GUI, w http.ResponseWriter, r *http.Request, run *flows.Ru
 		}
 		page.Faults = append(page.Faults, theme.Fault{Field: f.Field, Text: f.Text, Args: args})
 	}
+	for _, c := range v.Choices {
+		page.Choices = append(page.Choices, theme.Choice(c))
+	}
 	g.allowForms(w, &run.Request)
 	page.Wait = v.Wait
 	if v.Widget != nil {
