@@ -20,13 +20,13 @@ import (
 
 // User is who is logged in, as the host's handlers see her.
 type User struct {
-	ID             string // uniqueId: also the OAuth subject
-	Number         int64  // userId of the API
-	FirstName      string
-	LastName       string
-	Language       string
-	Credentials    []store.Credential
-	CustomerNumber int64
+	ID          string // uniqueId: also the OAuth subject
+	Number      int64  // userId of the API
+	FirstName   string
+	LastName    string
+	Language    string
+	Credentials []store.Credential
+	Ties        []store.Tie // who she is in publishers' own systems
 	// FreshAt is when she last gave a password or code in this browser; zero
 	// when she was remembered.
 	FreshAt time.Time
@@ -167,7 +167,7 @@ func (l *Login) Check(r *http.Request) (User, error) {
 	}
 	return User{
 		ID: u.ID, Number: u.Number, FirstName: u.FirstName, LastName: u.LastName, Language: u.Language,
-		Credentials: u.Credentials, CustomerNumber: u.CustomerNumber, FreshAt: s.FreshAt,
+		Credentials: u.Credentials, Ties: u.Ties, FreshAt: s.FreshAt,
 	}, nil
 }
 
