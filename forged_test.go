@@ -29,7 +29,8 @@ func TestButtonsAreThoseOfThePages(t *testing.T) {
 	for _, s := range theme.States() {
 		pages[s.Name] = s.Events
 	}
-	for _, f := range []*flows.Flow{flows.Login, flows.CreateUser, flows.ResetPassword, flows.Register, flows.ActivateMembership} {
+	for _, f := range []*flows.Flow{flows.Login, flows.CreateUser, flows.ResetPassword, flows.Register, flows.ActivateMembership,
+		flows.Merge, flows.Unmerge, flows.Account, flows.Reauthenticate, flows.Azure} {
 		for _, s := range f.States() {
 			if !s.Visible() {
 				continue

@@ -35,7 +35,7 @@ var Account = New("account",
 		Compute("openAccountState", openAccount, Continue, StartLogin),
 		NewSequence("overviewSequence",
 			Show("accountState", submitAccount,
-				NavigateAway, EditProfile, RemoveCredential, EndDevice, EndOthers, Disconnect, Export, DeleteAccount, StartLogin).
+				NavigateAway, EditProfile, RemoveCredential, EndDevice, EndOthers, Disconnect, Export, DeleteAccount, StartLogin).Own(StartLogin).
 				Load(loadAccount).Entry(),
 			Return("returnState"),
 			On(NavigateAway, "returnState"),
@@ -43,7 +43,7 @@ var Account = New("account",
 			On(EndOthers, "accountState"),
 			On(Disconnect, "accountState"),
 		),
-		Show("profileState", submitProfile, SaveProfile, NavigateAway, StartLogin).Load(loadProfile),
+		Show("profileState", submitProfile, SaveProfile, NavigateAway, StartLogin).Own(StartLogin).Load(loadProfile),
 		stepUp(),
 		NewSequence("deletedSequence",
 			Show("accountDeletedState", leave, NavigateAway),
@@ -75,10 +75,10 @@ func stepUp() *Sequence {
 	return NewSequence("stepUpSequence",
 		reauthentication(),
 		Compute("openWantedState", openWanted, RemoveCredential, Export, DeleteAccount),
-		Show("removeCredentialState", submitRemoveCredential, CredentialRemoved, NavigateAway, StartConfirmation, StartLogin).
+		Show("removeCredentialState", submitRemoveCredential, CredentialRemoved, NavigateAway, StartConfirmation, StartLogin).Own(StartConfirmation, StartLogin).
 			Load(loadRemoveCredential),
-		Show("exportState", submitExport, Download, NavigateAway, StartConfirmation, StartLogin).Load(loadOwnPage),
-		Show("deleteAccountState", submitDeleteAccount, AccountDeleted, NavigateAway, StartConfirmation, StartLogin).
+		Show("exportState", submitExport, Download, NavigateAway, StartConfirmation, StartLogin).Own(StartConfirmation, StartLogin).Load(loadOwnPage),
+		Show("deleteAccountState", submitDeleteAccount, AccountDeleted, NavigateAway, StartConfirmation, StartLogin).Own(StartConfirmation, StartLogin).
 			Load(loadDeleteAccount),
 		On(StartConfirmation, "reauthenticationSequence"),
 		On(RemoveCredential, "removeCredentialState"),

@@ -18,15 +18,15 @@ var Merge = New("merge",
 	simpleAuthentication(),
 	Compute("startSessionState", startSession, Continue),
 	NewSequence("mergeSequence",
-		Show("startMergeState", submitMergeCredential, SendVerificationCode, LoginAgain, NavigateAway).
+		Show("startMergeState", submitMergeCredential, SendVerificationCode, LoginAgain, NavigateAway).Own(LoginAgain).
 			View(viewMergeCredential).Entry(),
 		Show("mergeVerificationState", submitMergeCode,
-			Verification, SendVerificationCode, ChangeCredential, LoginAgain, NavigateAway).
+			Verification, SendVerificationCode, ChangeCredential, LoginAgain, NavigateAway).Own(LoginAgain).
 			View(viewMergeCode),
 		Compute("planMergeState", planMerge, Continue, AddCredential, RefuseMerge, LoginAgain),
-		Show("mergeState", submitMerge, MergeAccounts, PlanChanged, ChangeCredential, LoginAgain, NavigateAway).
+		Show("mergeState", submitMerge, MergeAccounts, PlanChanged, ChangeCredential, LoginAgain, NavigateAway).Own(PlanChanged, LoginAgain).
 			View(viewMerge),
-		Show("mergeRefusedState", submitRefused, SendEmailToCustomerService, ChangeCredential, LoginAgain, NavigateAway).
+		Show("mergeRefusedState", submitRefused, SendEmailToCustomerService, ChangeCredential, LoginAgain, NavigateAway).Own(LoginAgain).
 			View(viewRefused),
 		Show("customerCareState", submitAsIs, NavigateAway),
 		On(SendVerificationCode, "mergeVerificationState"),

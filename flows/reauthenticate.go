@@ -41,9 +41,9 @@ var Reauthenticate = New("reauthenticate",
 func reauthentication() *Sequence {
 	return NewSequence("reauthenticationSequence",
 		Compute("checkFreshState", checkFreshLogin, Confirmed, Continue, StartLogin),
-		Show("confirmUserState", submitConfirmUser, VerifyCredentials, SendVerificationCode, NavigateAway, StartLogin).
+		Show("confirmUserState", submitConfirmUser, VerifyCredentials, SendVerificationCode, NavigateAway, StartLogin).Own(StartLogin).
 			Load(loadConfirmUser),
-		Show("confirmCodeState", submitConfirmCode, Verification, SendVerificationCode, ChangeCredential, NavigateAway, StartLogin).
+		Show("confirmCodeState", submitConfirmCode, Verification, SendVerificationCode, ChangeCredential, NavigateAway, StartLogin).Own(StartLogin).
 			Load(loadConfirmCode),
 		Compute("renewSessionState", renewSession, Confirmed),
 		On(VerifyCredentials, "renewSessionState"),

@@ -11,10 +11,10 @@ import (
 // nothing, as mail scanners open every link: the button undoes.
 var Unmerge = New("unmerge",
 	Compute("checkUndoState", checkUndo, Continue, UndoOver),
-	Show("unmergeState", submitUnmerge, UnmergeAccounts, UndoOver, NavigateAway).
+	Show("unmergeState", submitUnmerge, UnmergeAccounts, UndoOver, NavigateAway).Own(UndoOver).
 		View(func(r *Run, v *View) { v.Lines = r.Data.Lines }),
 	Show("undoOverState", submitAsIs, NavigateAway),
-	Show("unmergedState", submitAsIs, Continue, NavigateAway),
+	Show("unmergedState", submitAsIs, Continue, NavigateAway).Own(NavigateAway),
 	Return("returnState"),
 	Fail("leaveState", ""),
 	On(UnmergeAccounts, "unmergedState"),
