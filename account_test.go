@@ -19,6 +19,7 @@ import (
 	"github.com/connectid-kit/connectid/flows"
 	"github.com/connectid-kit/connectid/flows/account"
 	"github.com/connectid-kit/connectid/flows/message"
+	"github.com/connectid-kit/connectid/flows/publisher"
 	"github.com/connectid-kit/connectid/store"
 	"github.com/connectid-kit/connectid/store/storetest"
 	"github.com/connectid-kit/connectid/theme"
@@ -100,8 +101,8 @@ func TestAccountShowsWhatThereIs(t *testing.T) {
 	if got := b.buttons("endDeviceEvent"); len(got) != 1 {
 		t.Errorf("%d devices can be ended: %q; want the sign-up's", len(got), got)
 	}
-	if strings.Contains(b.body, "Memberships") {
-		t.Error("a part is shown that this kit does not have")
+	if !strings.Contains(b.body, "No membership is connected to the account.") {
+		t.Error("the page does not say that there is no membership")
 	}
 	for sess, err := range s.store.UserSessions(t.Context(), u.ID) {
 		if err != nil || strings.Contains(b.body, sess.Handle.String()) || strings.Contains(b.body, sess.Check.String()) {
@@ -747,5 +748,50 @@ func TestAccountRacingPosts(t *testing.T) {
 		if _, err := s.store.User(t.Context(), u.ID); !errors.Is(err, store.ErrNotFound) {
 			t.Error(err)
 		}
+	}
+}
+
+// ties is a customer system that notes which ties it is told of.
+type ties struct {
+	publisher.Customers
+	ended []publisher.Tie
+}
+
+func (p *ties) Subscriptions(_ context.Context, partnerID string, number int64) ([]publisher.Subscription, error) {
+	return []publisher.Subscription{{ID: "1", PartnerID: partnerID, CustomerNumber: number, Name: "The weekend paper", Paid: true}}, nil
+}
+
+func (p *ties) Untie(_ context.Context, t publisher.Tie) error {
+	p.ended = append(p.ended, t)
+	return nil
+}
+
+// What publishers know of a reader is shown, exported, and told to end with her
+// account.
+func TestAccountAndPublishers(t *testing.T) {
+	system := &ties{}
+	s := newSite(t, func(c *connectid.Config) { c.Customers = map[string]publisher.Customers{"partner": system} })
+	u := s.user(kari, password)
+	u.Ties = []store.Tie{
+		{Kind: store.CustomerTie, PartnerID: "partner", Number: "4711", TiedAt: time.Now()},
+		{Kind: store.MembershipTie, PartnerID: "partner", Number: "M-13", TiedAt: time.Now()},
+	}
+	if err := s.store.UpdateUser(t.Context(), u); err != nil {
+		t.Fatal(err)
+	}
+	b := s.login(kari, password, false)
+	b.open("account").wantState("accountState")
+	for _, want := range []string{"The weekend paper", "4711", "M-13"} {
+		if !strings.Contains(b.body, want) {
+			t.Errorf("the page does not show %q", want)
+		}
+	}
+	x, err := s.kit.Accounts().Export(t.Context(), u.ID)
+	if err != nil || len(x.Account.Ties) != 2 || len(x.Parts["subscriptions"]) != 1 || len(x.Parts["memberships"]) != 1 {
+		t.Errorf("the export holds %+v, %v", x, err)
+	}
+	b.submit("deleteAccountEvent").submit("accountDeletedEvent", "confirmation", kari).wantState("accountDeletedState")
+	if want := (publisher.Tie{PartnerID: "partner", Number: "4711", UserID: u.ID}); len(system.ended) != 1 || system.ended[0] != want {
+		t.Errorf("the publisher was told of %+v; want %+v", system.ended, want)
 	}
 }

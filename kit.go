@@ -137,6 +137,13 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 		return ""
 	}})
 	note(err)
+	systems, err := publisher.New(publisher.Config{
+		Store: c.Store, Customers: c.Customers, Memberships: c.Memberships, Offers: c.Offers,
+	})
+	note(err)
+	if err != nil {
+		systems = new(publisher.Systems) // never used: stands in for the checks below
+	}
 	k.accounts, err = account.New(account.Config{
 		Store: c.Store, Keys: ring, Composer: composer, Sender: c.Sender,
 		Limits: c.Limits, Lifetimes: c.Lifetimes, Passwords: c.Passwords,
@@ -144,7 +151,7 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 		Observer: c.OnNotice, Logger: c.Logger,
 		ResetURL:   func(cl store.Client) string { return pageURL(loginURL, "resetPassword", cl) },
 		AccountURL: func(cl store.Client) string { return pageURL(loginURL, "account", cl) },
-		Clients:    clients, Parts: c.Parts, OnDelete: c.OnDelete,
+		Clients:    clients, Parts: append(flows.PublisherParts(systems), c.Parts...), OnDelete: c.OnDelete,
 		Merge: account.MergeConfig{
 			Undo: c.MergeUndo, OnMerge: c.OnMerge, OnUnmerge: c.OnUnmerge,
 			UndoURL: func(cl store.Client, id, token string) string { return undoURL(loginURL, cl, id, token) },
@@ -152,14 +159,7 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 	})
 	note(err)
 	if err != nil {
-		k.accounts = new(account.Service) // never used: stands in for the checks below
-	}
-	systems, err := publisher.New(publisher.Config{
-		Store: c.Store, Customers: c.Customers, Memberships: c.Memberships, Offers: c.Offers,
-	})
-	note(err)
-	if err != nil {
-		systems = new(publisher.Systems) // never used either
+		k.accounts = new(account.Service) // never used either
 	}
 	k.clients, k.logger = clients, c.Logger
 	engine, err := flows.NewEngine(flows.EngineConfig{
