@@ -122,11 +122,10 @@ func TestActivateMembershipCredentialType(t *testing.T) {
 			if !strings.Contains(b.body, tt.language) {
 				t.Errorf("the label does not say %s", tt.language)
 			}
-			page := b.form()
 			for typed, passes := range map[string]bool{kari: tt.mail, "+47 412 34 567": tt.phone} {
 				b := s.browser()
 				b.open("activateMembership", tt.pairs...)
-				page = b.form()
+				page := b.form()
 				b.submitPage(page, "verifyCredentialsEvent", "credential", typed, "password", password)
 				want := "searchSubscriberState"
 				if !passes {

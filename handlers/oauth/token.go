@@ -233,7 +233,7 @@ func (s *Server) revoke(ctx context.Context, grantID string, now time.Time) erro
 // revocation then makes worthless) and the outcome does not hang on who is first
 // at the store. That nobody stores tokens of a revoked grant is the store's rule.
 func (s *Server) awaitGrant(ctx context.Context, grantID string) {
-	const most, pause = 200 * time.Millisecond, 5 * time.Millisecond
+	const most, pause = 1500 * time.Millisecond, 5 * time.Millisecond
 	for end := time.Now().Add(most); time.Now().Before(end); {
 		if _, err := s.config.Grants.Grant(ctx, grantID); !errors.Is(err, store.ErrNotFound) {
 			return
