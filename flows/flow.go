@@ -307,15 +307,15 @@ func (f *Flow) Next(state string, e Event) (string, error) {
 // check walks the flow and returns what is not sound about it.
 func (f *Flow) check() (errs []error) {
 	into := map[string][]string{} // states by the states that lead to them
-	reached, todo := map[string]bool{}, []string{f.first()}
+	reached, queue := map[string]bool{}, []string{f.first()}
 	if f.again != "" {
 		if _, ok := f.nodes[f.again]; !ok {
 			errs = append(errs, fmt.Errorf("it is to run again from %s, which is no state", f.again))
 		}
 	}
-	for len(todo) > 0 {
-		name := todo[0]
-		todo = todo[1:]
+	for len(queue) > 0 {
+		name := queue[0]
+		queue = queue[1:]
 		if reached[name] {
 			continue
 		}
@@ -331,7 +331,7 @@ func (f *Flow) check() (errs []error) {
 				continue
 			}
 			into[next] = append(into[next], name)
-			todo = append(todo, next)
+			queue = append(queue, next)
 		}
 	}
 	leads := map[string]bool{} // states from which an end can be reached
@@ -340,15 +340,15 @@ func (f *Flow) check() (errs []error) {
 			errs = append(errs, fmt.Errorf("%s can not be reached", name))
 		}
 		if f.nodes[name].state.kind >= returning {
-			todo = append(todo, name)
+			queue = append(queue, name)
 		}
 	}
-	for len(todo) > 0 {
-		name := todo[0]
-		todo = todo[1:]
+	for len(queue) > 0 {
+		name := queue[0]
+		queue = queue[1:]
 		if !leads[name] {
 			leads[name] = true
-			todo = append(todo, into[name]...)
+			queue = append(queue, into[name]...)
 		}
 	}
 	for _, name := range f.order {
