@@ -585,7 +585,9 @@ func TestAccountParts(t *testing.T) {
 		t.Error("her workplace is not shown")
 	}
 	fail = true
-	b.open("account").wantStatus(503)
+	if b.open("account").wantStatus(200); !strings.Contains(b.body, "Workplaces") || !strings.Contains(b.body, `role="alert"`) {
+		t.Error("a part that can not be asked takes others away, or nothing is said of it")
+	}
 	fail = false
 	b.open("account").submit("deleteAccountEvent").submit("accountDeletedEvent", "confirmation", kari).wantState("accountDeletedState")
 	if removed != 1 {
@@ -754,10 +756,19 @@ func TestAccountRacingPosts(t *testing.T) {
 // ties is a customer system that notes which ties it is told of.
 type ties struct {
 	publisher.Customers
-	ended []publisher.Tie
+	ended  []publisher.Tie
+	down   bool
+	frozen bool
 }
 
-func (p *ties) Subscriptions(_ context.Context, partnerID string, number int64) ([]publisher.Subscription, error) {
+func (p *ties) Subscriptions(ctx context.Context, partnerID string, number int64) ([]publisher.Subscription, error) {
+	if p.frozen {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	if p.down {
+		return nil, errors.New("no route to the publisher")
+	}
 	return []publisher.Subscription{{ID: "1", PartnerID: partnerID, CustomerNumber: number, Name: "The weekend paper", Paid: true}}, nil
 }
 
@@ -786,6 +797,22 @@ func TestAccountAndPublishers(t *testing.T) {
 			t.Errorf("the page does not show %q", want)
 		}
 	}
+	// A publisher's outage takes no more than its own part of the page away; an
+	// export is whole or none.
+	synctest.Test(t, func(t *testing.T) {
+		for _, frozen := range []bool{false, true} {
+			system.down, system.frozen = true, frozen
+			b.open("account").wantStatus(200).wantState("accountState")
+			if strings.Contains(b.body, "no route") || !strings.Contains(b.body, `role="alert"`) || !strings.Contains(b.body, "M-13") || !strings.Contains(b.body, kari) {
+				t.Errorf("with a publisher that is down (frozen: %t), the page lacks what is there, or tells too much", frozen)
+			}
+			if _, err := s.kit.Accounts().Export(t.Context(), u.ID); err == nil {
+				t.Error("an export lacks what a publisher knows")
+			}
+		}
+		system.down, system.frozen = false, false
+	})
+	b.open("account").wantState("accountState")
 	x, err := s.kit.Accounts().Export(t.Context(), u.ID)
 	if err != nil || len(x.Account.Ties) != 2 || len(x.Parts["subscriptions"]) != 1 || len(x.Parts["memberships"]) != 1 {
 		t.Errorf("the export holds %+v, %v", x, err)

@@ -3,6 +3,7 @@ package flows
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/connectid-kit/connectid/flows/account"
@@ -150,18 +151,20 @@ func loadAccount(ctx context.Context, r *Run, v *View) error {
 	for _, s := range sites {
 		v.Lists["sites"] = append(v.Lists["sites"], Item{Key: s.ClientID, Title: s.Name, Age: time.Since(s.UsedAt)})
 	}
-	return loadParts(ctx, r, v, user)
+	loadParts(ctx, r, v, user)
+	return nil
 }
 
 // shownParts are the parts that accountState has a heading for.
 var shownParts = map[string]bool{"subscriptions": true, "memberships": true, "directories": true}
 
-func loadParts(ctx context.Context, r *Run, v *View, user store.User) error {
-	parts, err := r.Accounts.PartsOf(ctx, user)
-	if err != nil {
-		return err
-	}
-	for _, p := range parts {
+func loadParts(ctx context.Context, r *Run, v *View, user store.User) {
+	down := false
+	for _, p := range r.Accounts.PartsOf(ctx, user) {
+		if p.Err != nil { // the rest of the account is hers to see all the same
+			down = down || shownParts[p.Name]
+			continue
+		}
 		if !shownParts[p.Name] || p.Name == "directories" && len(p.Items) == 0 { // most sites have none
 			continue
 		}
@@ -173,7 +176,9 @@ func loadParts(ctx context.Context, r *Run, v *View, user store.User) error {
 			v.Lists[p.Name] = append(v.Lists[p.Name], Item{Title: i.Title, Detail: i.Detail})
 		}
 	}
-	return nil
+	if down {
+		v.Faults = append(slices.Clone(v.Faults), Fault{Text: "fault.outage"})
+	}
 }
 
 // listLanguages lists the languages of pages and messages, the user's marked.

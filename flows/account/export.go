@@ -120,11 +120,10 @@ func (s *Service) Export(ctx context.Context, userID string) (Export, error) {
 	for _, site := range sites {
 		x.Sites = append(x.Sites, ExportSite{site.Name, site.ClientID, site.Scope, site.Since, site.UsedAt, site.EndsAt})
 	}
-	parts, err := s.PartsOf(ctx, u)
-	if err != nil {
-		return Export{}, fmt.Errorf("export: %w", err)
-	}
-	for _, p := range parts {
+	for _, p := range s.PartsOf(ctx, u) {
+		if p.Err != nil { // an export is whole, or there is none
+			return Export{}, fmt.Errorf("export: %w", p.Err)
+		}
 		if x.Parts == nil {
 			x.Parts = map[string][]PartItem{}
 		}

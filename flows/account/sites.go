@@ -109,17 +109,25 @@ type PartItem struct {
 type PartList struct {
 	Part
 	Items []PartItem
+	Err   error // why there are no Items, if the part could not be asked
 }
 
-// PartsOf lists what the parts keep of the user.
-func (s *Service) PartsOf(ctx context.Context, u store.User) ([]PartList, error) {
-	var all []PartList
+// partPatience is how long one part may take to list what it keeps: it may be
+// somebody else's system, and a page with several has 4.5 seconds.
+const partPatience = 1500 * time.Millisecond
+
+// PartsOf lists what the parts keep of the user. A part that can not be asked
+// has an Err; the others are listed all the same.
+func (s *Service) PartsOf(ctx context.Context, u store.User) []PartList {
+	all := make([]PartList, 0, len(s.parts))
 	for _, p := range s.parts {
+		ctx, cancel := context.WithTimeout(ctx, partPatience)
 		items, err := p.List(ctx, u)
+		cancel()
 		if err != nil {
-			return nil, fmt.Errorf("list %s: %w", p.Name, err)
+			items, err = nil, fmt.Errorf("list %s: %w", p.Name, err)
 		}
-		all = append(all, PartList{p, items})
+		all = append(all, PartList{p, items, err})
 	}
-	return all, nil
+	return all
 }
