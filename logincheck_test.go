@@ -184,6 +184,12 @@ func TestLogout(t *testing.T) {
 	if b.loggedIn() {
 		t.Error("logged in after logout")
 	}
+	// The next user of a shared computer is another browser to runs and codes.
+	for _, name := range []string{"-session", "-browser", "-check"} {
+		if b.cookie(name) != "" {
+			t.Errorf("the cookie %s is left after logout", name)
+		}
+	}
 	if old.loggedIn() {
 		t.Error("cookies that were copied before the logout still log in")
 	}
