@@ -61,7 +61,28 @@ type Client struct {
 	// KeepRefreshToken turns rotation of refresh tokens off.
 	KeepRefreshToken bool
 	// MayIntrospect lets the client call the introspection endpoint.
-	MayIntrospect   bool
+	MayIntrospect bool
+	// ConsentRequired asks each user, once for each scope, whether the client may
+	// have what it asks for.
+	ConsentRequired bool
+	// RequirePAR refuses authorization requests that were not pushed (RFC 9126,
+	// section 6: require_pushed_authorization_requests).
+	RequirePAR bool
+	// RequireDPoP refuses token requests without a DPoP proof (RFC 9449, section
+	// 5.2: dpop_bound_access_tokens).
+	RequireDPoP bool
+	// Resources are the resource servers that it may ask tokens for (RFC 8707),
+	// as absolute URIs without a fragment.
+	Resources []string
+	// PostLogoutRedirectURIs are where its users may be sent after a logout that
+	// it asked for, compared exactly (OpenID Connect RP-Initiated Logout 1.0).
+	PostLogoutRedirectURIs []string
+	// BackchannelLogoutURI is told, by a signed token, when a session ends in which
+	// the client got a code (OpenID Connect Back-Channel Logout 1.0); empty for
+	// not at all.
+	BackchannelLogoutURI string
+	// IDTokenAlg is how its ID tokens are signed: ES256 or RS256; default ES256.
+	IDTokenAlg      string
 	AccessLifetime  time.Duration // of access tokens; default 12 hours
 	RefreshLifetime time.Duration // of unused refresh tokens; default 30 days
 

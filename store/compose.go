@@ -27,6 +27,10 @@ type Roles struct {
 	Customers      Customers
 	Subscriptions  Subscriptions
 	Memberships    Memberships
+	Tickets        Tickets
+	SigningKeys    SigningKeys
+	Consents       Consents
+	Outbox         Outbox
 }
 
 // Composed is a [Store] put together by [Compose].
@@ -44,6 +48,10 @@ type Composed struct {
 	customers
 	subscriptions
 	memberships
+	tickets
+	signingKeys
+	consents
+	outbox
 
 	backends []backend
 }
@@ -63,6 +71,10 @@ type (
 	memberships   = Memberships
 	directories   = DirectoryLinks
 	merges        = Merges
+	tickets       = Tickets
+	signingKeys   = SigningKeys
+	consents      = Consents
+	outbox        = Outbox
 )
 
 var (
@@ -88,6 +100,7 @@ func Compose(r Roles) (*Composed, error) {
 		codes: r.OneTimeCodes, runs: r.Runs, grants: r.Grants, counters: r.Counters,
 		directories: r.DirectoryLinks,
 		customers:   r.Customers, subscriptions: r.Subscriptions, memberships: r.Memberships,
+		tickets: r.Tickets, signingKeys: r.SigningKeys, consents: r.Consents, outbox: r.Outbox,
 	}
 	var missing []string
 	v := reflect.ValueOf(r)

@@ -9,14 +9,21 @@ import (
 // AuthorizationCode is the code of RFC 6749, section 4.1.2. It stays stored as
 // used until it expires, so that a replay is recognisable.
 type AuthorizationCode struct {
-	Hash            Digest
-	ClientID        string
-	GrantID         string // fixed when the code is issued
-	UserID          string
-	Scope           string
-	RedirectURI     string // as sent in the authorization request; empty if none was
-	Challenge       string // S256 code_challenge; empty for none
-	Session         Digest // the session in which it was issued
+	Hash        Digest
+	ClientID    string
+	GrantID     string // fixed when the code is issued
+	UserID      string
+	Scope       string
+	RedirectURI string // as sent in the authorization request; empty if none was
+	Challenge   string // S256 code_challenge; empty for none
+	Session     Digest // the session in which it was issued
+	SessionID   string // its public ID
+	// Nonce is handed back in the ID token (OpenID Connect Core, section 3.1.2.1).
+	Nonce     string
+	Resources []string // that tokens are for (RFC 8707); empty for none named
+	// DPoPKey is the thumbprint of the key to which the code is bound (RFC 9449,
+	// section 10); zero for none.
+	DPoPKey         Digest
 	AuthenticatedAt time.Time
 	CreatedAt       time.Time
 	ExpiresAt       time.Time
@@ -32,6 +39,11 @@ type Grant struct {
 	UserID          string
 	Scope           string
 	AuthenticatedAt time.Time
+	SessionID       string   // public ID of the session in which it was given; empty for none
+	Resources       []string // that tokens may be for (RFC 8707); empty for none named
+	// DPoPKey is the thumbprint of the key to which a public client's refresh
+	// tokens are bound (RFC 9449, section 5); zero for none.
+	DPoPKey Digest
 
 	Generation int       // how often the refresh token was rotated
 	Refresh    Digest    // of the current refresh token; zero for none
@@ -51,6 +63,10 @@ type AccessToken struct {
 	ClientID  string
 	UserID    string // empty for a client token
 	Scope     string
+	Resources []string // that it is for (RFC 8707); empty for all that the scope opens
+	// DPoPKey is the thumbprint of the key that has to be proved to be had with
+	// each use (RFC 9449, section 6); zero for a bearer token.
+	DPoPKey   Digest
 	CreatedAt time.Time
 	ExpiresAt time.Time
 }

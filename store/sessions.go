@@ -11,14 +11,20 @@ type Session struct {
 	Handle Digest // of the value in the session cookie
 	// Check is the digest of the narrow handle that embedded login checks
 	// present; it can not be exchanged for the session. Zero for none.
-	Check    Digest
+	Check Digest
+	// ID is the public name of the login, the sid of OpenID Connect. A session that
+	// replaces another one of its user keeps it; it opens nothing.
+	ID       string
 	UserID   string
 	ClientID string // the client at which the user logged in
 	Method   string // how: password, code, remember, …
 	Agent    string // a short name of the browser, for the user's list of devices
 	// FreshAt is when the user last proved who she is by password or code; zero
 	// for a session made from remember-me.
-	FreshAt   time.Time
+	FreshAt time.Time
+	// Clients are those that want to be told when the session ends, in the order
+	// in which they were visited, each once.
+	Clients   []string
 	CreatedAt time.Time
 	UsedAt    time.Time
 	IdleAt    time.Time // it ends when not used before
@@ -38,6 +44,10 @@ type Sessions interface {
 	// TouchSession sets UsedAt and IdleAt of the session if it is still live, in
 	// one step; ErrNotFound when it is not. A touch never moves either time back.
 	TouchSession(ctx context.Context, handle Digest, usedAt, idleAt time.Time) error
+	// VisitSession adds the client to Clients of the session, if it is still live
+	// and does not have it, in one step; ErrNotFound when it is not live. No
+	// concurrent visit is lost.
+	VisitSession(ctx context.Context, handle Digest, clientID string) error
 	// ReplaceSession ends the session old, if there is one, and inserts s, in
 	// one step. ErrConflict when s.Handle or s.Check is taken, also by old
 	// itself; then old lives on.

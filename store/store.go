@@ -85,6 +85,10 @@ type Store interface {
 	Customers
 	Subscriptions
 	Memberships
+	Tickets
+	SigningKeys
+	Consents
+	Outbox
 }
 
 // Sweeper is implemented by stores that keep expired records until they are

@@ -37,6 +37,8 @@ func (s *Store) PutClient(ctx context.Context, c store.Client) error {
 	c.Secrets = slices.Clone(c.Secrets)
 	c.GrantTypes = slices.Clone(c.GrantTypes)
 	c.Scopes = slices.Clone(c.Scopes)
+	c.Resources = slices.Clone(c.Resources)
+	c.PostLogoutRedirectURIs = slices.Clone(c.PostLogoutRedirectURIs)
 	utc(&c.UpdatedAt)
 
 	t := &s.clients

@@ -25,6 +25,12 @@ type code struct {
 	used bool
 }
 
+func (c *code) copied() store.AuthorizationCode {
+	r := c.AuthorizationCode
+	r.Resources = slices.Clone(r.Resources)
+	return r
+}
+
 // errForeignToken answers a token that comes with a grant but names another.
 var errForeignToken = errors.New("memstore: the access token names another grant")
 
@@ -55,6 +61,7 @@ func (s *Store) PutCode(ctx context.Context, c store.AuthorizationCode) error {
 	if c.Hash.IsZero() {
 		return errNoKey
 	}
+	c.Resources = slices.Clone(c.Resources)
 	utc(&c.AuthenticatedAt, &c.CreatedAt, &c.ExpiresAt)
 	now := time.Now()
 	s.grants.mu.Lock()
@@ -79,10 +86,10 @@ func (s *Store) TakeCode(ctx context.Context, hash store.Digest, clientID string
 	case it == nil || it.rec.ClientID != clientID:
 		return store.AuthorizationCode{}, store.ErrNotFound
 	case it.rec.used:
-		return it.rec.AuthorizationCode, store.ErrUsed
+		return it.rec.copied(), store.ErrUsed
 	}
 	it.rec.used = true
-	return it.rec.AuthorizationCode, nil
+	return it.rec.copied(), nil
 }
 
 // CreateGrant implements [store.Grants].
@@ -120,7 +127,7 @@ func (s *Store) Grant(ctx context.Context, id string) (store.Grant, error) {
 	if err != nil {
 		return store.Grant{}, err
 	}
-	return it.rec, nil
+	return copyGrant(it.rec), nil
 }
 
 // live returns the grant's item, ErrRevoked or ErrNotFound. The lock is held.
@@ -164,7 +171,7 @@ func (s *Store) UserGrants(ctx context.Context, userID string) iter.Seq2[store.G
 	return list(ctx, func() []store.Grant {
 		var all []store.Grant
 		s.grants.mu.RLock()
-		s.grants.grants.each(0, userID, time.Now(), func(it *item[string, store.Grant]) { all = append(all, it.rec) })
+		s.grants.grants.each(0, userID, time.Now(), func(it *item[string, store.Grant]) { all = append(all, copyGrant(it.rec)) })
 		s.grants.mu.RUnlock()
 		slices.SortStableFunc(all, func(a, b store.Grant) int { return b.CreatedAt.Compare(a.CreatedAt) })
 		return all
@@ -179,6 +186,7 @@ func (s *Store) PutAccessToken(ctx context.Context, t store.AccessToken) error {
 	if t.Hash.IsZero() {
 		return errNoKey
 	}
+	t.Resources = slices.Clone(t.Resources)
 	utc(&t.CreatedAt, &t.ExpiresAt)
 	now := time.Now()
 	s.grants.mu.Lock()
@@ -207,7 +215,9 @@ func (s *Store) AccessToken(ctx context.Context, hash store.Digest) (store.Acces
 	if it == nil {
 		return store.AccessToken{}, store.ErrNotFound
 	}
-	return it.rec, nil
+	r := it.rec
+	r.Resources = slices.Clone(r.Resources)
+	return r, nil
 }
 
 // DeleteAccessToken implements [store.Grants].
@@ -231,6 +241,12 @@ func checkPair(g *store.Grant, t *store.AccessToken) error {
 	case t.GrantID != g.ID:
 		return errForeignToken
 	}
+	g.Resources, t.Resources = slices.Clone(g.Resources), slices.Clone(t.Resources)
 	utc(&g.AuthenticatedAt, &g.RotatedAt, &g.CreatedAt, &g.RefreshExpires, &g.ExpiresAt, &t.CreatedAt, &t.ExpiresAt)
 	return nil
+}
+
+func copyGrant(g store.Grant) store.Grant {
+	g.Resources = slices.Clone(g.Resources)
+	return g
 }

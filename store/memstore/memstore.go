@@ -54,6 +54,10 @@ type Store struct {
 	customers     customers
 	subscriptions subscriptions
 	memberships   memberships
+	tickets       tickets
+	signingKeys   signingKeys
+	consents      consents
+	outbox        outbox
 }
 
 // New returns an empty store with the default configuration.
@@ -86,6 +90,10 @@ func NewWith(c Config) (*Store, error) {
 	s.customers.init()
 	s.subscriptions.init()
 	s.memberships.init()
+	s.tickets.init()
+	s.signingKeys.init()
+	s.consents.init()
+	s.outbox.init()
 	return s, nil
 }
 
@@ -97,6 +105,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, limit int) (int, error
 	total := 0
 	for _, sweep := range []func(time.Time, int) int{
 		s.users.sweep, s.sessions.sweep, s.series.sweep, s.codes.sweep, s.runs.sweep, s.grants.sweep, s.counters.sweep,
+		s.tickets.sweep, s.signingKeys.sweep, s.outbox.sweep,
 	} {
 		for total < limit {
 			if err := ctx.Err(); err != nil {

@@ -45,7 +45,7 @@ func (s *Store) Session(ctx context.Context, handle store.Digest) (store.Session
 	if it == nil {
 		return store.Session{}, store.ErrNotFound
 	}
-	return it.rec, nil
+	return copySession(it.rec), nil
 }
 
 // SessionByCheck implements [store.Sessions].
@@ -60,7 +60,7 @@ func (s *Store) SessionByCheck(ctx context.Context, check store.Digest) (store.S
 	if it == nil || !it.expires.After(now) {
 		return store.Session{}, store.ErrNotFound
 	}
-	return it.rec, nil
+	return copySession(it.rec), nil
 }
 
 // TouchSession implements [store.Sessions].
@@ -85,6 +85,24 @@ func (s *Store) TouchSession(ctx context.Context, handle store.Digest, usedAt, i
 	return nil
 }
 
+// VisitSession implements [store.Sessions].
+func (s *Store) VisitSession(ctx context.Context, handle store.Digest, clientID string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	now := time.Now()
+	s.sessions.mu.Lock()
+	defer s.sessions.mu.Unlock()
+	it := s.sessions.t.live(handle, now)
+	if it == nil {
+		return store.ErrNotFound
+	}
+	if !slices.Contains(it.rec.Clients, clientID) {
+		it.rec.Clients = append(it.rec.Clients, clientID)
+	}
+	return nil
+}
+
 // ReplaceSession implements [store.Sessions].
 func (s *Store) ReplaceSession(ctx context.Context, old store.Digest, r store.Session) error {
 	if err := ctx.Err(); err != nil {
@@ -93,6 +111,7 @@ func (s *Store) ReplaceSession(ctx context.Context, old store.Digest, r store.Se
 	if r.Handle.IsZero() {
 		return errNoKey
 	}
+	r = copySession(r)
 	utc(&r.FreshAt, &r.CreatedAt, &r.UsedAt, &r.IdleAt, &r.ExpiresAt)
 	now := time.Now()
 	t := &s.sessions
@@ -149,9 +168,14 @@ func (s *Store) UserSessions(ctx context.Context, userID string) iter.Seq2[store
 	return list(ctx, func() []store.Session {
 		var all []store.Session
 		s.sessions.mu.RLock()
-		s.sessions.t.each(0, userID, time.Now(), func(it *item[store.Digest, store.Session]) { all = append(all, it.rec) })
+		s.sessions.t.each(0, userID, time.Now(), func(it *item[store.Digest, store.Session]) { all = append(all, copySession(it.rec)) })
 		s.sessions.mu.RUnlock()
 		slices.SortStableFunc(all, func(a, b store.Session) int { return b.CreatedAt.Compare(a.CreatedAt) })
 		return all
 	})
+}
+
+func copySession(r store.Session) store.Session {
+	r.Clients = slices.Clone(r.Clients)
+	return r
 }
