@@ -3,6 +3,7 @@ package account_test
 import (
 	"encoding/base64"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -29,10 +30,10 @@ func TestSession(t *testing.T) {
 		}
 	}
 	got, err := e.Session(ctx, h.Session)
-	if err != nil || got != sess || got.UserID != u.ID || got.Method != "code" || got.Agent != "Firefox" || got.ClientID != clientA.ID {
+	if err != nil || !reflect.DeepEqual(got, sess) || got.UserID != u.ID || got.Method != "code" || got.Agent != "Firefox" || got.ClientID != clientA.ID {
 		t.Errorf("Session = %+v, %v; want %+v", got, err, sess)
 	}
-	if got, err := e.CheckSession(ctx, h.Check); err != nil || got != sess {
+	if got, err := e.CheckSession(ctx, h.Check); err != nil || !reflect.DeepEqual(got, sess) {
 		t.Errorf("CheckSession = %+v, %v", got, err)
 	}
 	for _, v := range []string{"", h.Check, h.Session + "x", h.Session[1:], strings.Repeat("A", 43), sess.Handle.String(), strings.Repeat("x", 1<<20)} {
