@@ -17,7 +17,6 @@ require (
 require (
 	github.com/justinas/nosurf v1.2.0
 	github.com/tdewolff/parse/v2 v2.8.20
-	golang.org/x/image v0.47.0
 	golang.org/x/text v0.43.0
 	golang.org/x/time v0.16.0
 )

@@ -4,15 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"image"
 	"io/fs"
+	"net/http"
 	"path"
 	"regexp"
 	"runtime"
 	"strings"
 	"sync"
-
-	_ "golang.org/x/image/webp" // for the size of webp files
 
 	"github.com/connectid-kit/connectid/internal/texts"
 	"github.com/connectid-kit/connectid/store"
@@ -44,9 +42,10 @@ const (
 // customerCareEmail, product, subscriptionTermsUrl, userTermsUrl, language,
 // region, guiVersion, targets, redirectUris, insecureRedirectPrefixes,
 // insecureAllowHttp, public, secretHashes, grantTypes, scopes, insecureSkipPkce,
-// omitIssuer, keepRefreshToken, mayIntrospect, accessLifetime, refreshLifetime
-// ("12h"), passwordOptional, callsPerMinute, callsPerSecond, sendsPerHour. Any
-// other is a fault. clientId, name, description, homepage, both of customer
+// omitIssuer, keepRefreshToken, mayIntrospect, consentRequired, requirePar,
+// requireDpop, resources, postLogoutRedirectUris, backchannelLogoutUri,
+// idTokenAlg, accessLifetime, refreshLifetime ("12h"), passwordOptional,
+// callsPerMinute, callsPerSecond, sendsPerHour. Any other is a fault. clientId, name, description, homepage, both of customer
 // care, product and both terms are required. A missing logo or background is a
 // warning: pages then show the name, and a plain colour.
 type Folder struct {
@@ -316,8 +315,8 @@ func (l *folderLoader) asset(name, ending string, data []byte) {
 	case len(data) > maxAssetBytes:
 		l.fault(name, "too large: at most %d MB are allowed", maxAssetBytes>>20)
 	case kind.magic == "webp":
-		if _, format, err := image.DecodeConfig(bytes.NewReader(data)); err != nil || format != "webp" {
-			l.fault(name, "not a picture that can be read")
+		if http.DetectContentType(data) != kind.mediaType {
+			l.fault(name, "its name ends in .webp, but it is something else")
 		}
 	case !bytes.HasPrefix(data, []byte(kind.magic)):
 		l.fault(name, "not a font of the kind that its name says")

@@ -6,10 +6,7 @@ import (
 	"image"
 	"image/jpeg"
 	"image/png"
-	"math"
 	"slices"
-
-	"golang.org/x/image/draw"
 )
 
 // What is advised and what is allowed (ConnectID: "Configuration for new
@@ -136,16 +133,6 @@ func decodePicture(ending string, data []byte, maxBytes, maxPixels int) (image.I
 		picture = upright(picture, orientation(data))
 	}
 	return picture, nil
-}
-
-// scale returns the picture in the given, smaller width.
-func scale(picture image.Image, width int) image.Image {
-	b := picture.Bounds()
-	height := max(1, int(math.Round(float64(b.Dy())*float64(width)/float64(b.Dx()))))
-	// RGBA, for which the scaler and the encoders are fastest.
-	smaller := image.NewRGBA(image.Rect(0, 0, width, height))
-	draw.CatmullRom.Scale(smaller, smaller.Rect, picture, b, draw.Src, nil)
-	return smaller
 }
 
 func opaque(picture image.Image) bool {
