@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/mail"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -34,6 +35,9 @@ func clientFields(c *store.Client) map[string]any {
 		"public": &c.Public, "secretHashes": &c.Secrets, "grantTypes": &c.GrantTypes, "scopes": &c.Scopes,
 		"insecureSkipPkce": &c.InsecureSkipPKCE, "omitIssuer": &c.OmitIssuer,
 		"keepRefreshToken": &c.KeepRefreshToken, "mayIntrospect": &c.MayIntrospect,
+		"consentRequired": &c.ConsentRequired, "requirePar": &c.RequirePAR, "requireDpop": &c.RequireDPoP,
+		"resources": &c.Resources, "postLogoutRedirectUris": &c.PostLogoutRedirectURIs,
+		"backchannelLogoutUri": &c.BackchannelLogoutURI, "idTokenAlg": &c.IDTokenAlg,
 		"accessLifetime": &c.AccessLifetime, "refreshLifetime": &c.RefreshLifetime,
 		"passwordOptional": &c.PasswordOptional, "callsPerMinute": &c.CallsPerMinute,
 		"callsPerSecond": &c.CallsPerSecond, "sendsPerHour": &c.SendsPerHour,
@@ -222,6 +226,19 @@ func (p *clientParser) check(c *store.Client) {
 		_, err := target.NewRedirectSet(nil, []string{v}, c.InsecureAllowHTTP)
 		return err
 	})
+	p.each("postLogoutRedirectUris", c.PostLogoutRedirectURIs, func(v string) error {
+		_, err := target.NewRedirectSet([]string{v}, nil, c.InsecureAllowHTTP)
+		return err
+	})
+	p.each("resources", c.Resources, func(v string) error {
+		if u, err := url.Parse(v); err != nil || !u.IsAbs() || strings.Contains(v, "#") { // RFC 8707, section 2
+			return fmt.Errorf("bad value %q: want an absolute URI without a fragment", shorten(v))
+		}
+		return nil
+	})
+	_, err = target.NewSet([]string{c.BackchannelLogoutURI}, c.InsecureAllowHTTP)
+	p.one("backchannelLogoutUri", err == nil, "%v", err)
+	p.one("idTokenAlg", c.IDTokenAlg == "ES256" || c.IDTokenAlg == "RS256", "want ES256 or RS256")
 	p.each("secretHashes", c.Secrets, func(v string) error {
 		if !secretHashForm.MatchString(v) {
 			// The value is not repeated: it may be a secret.

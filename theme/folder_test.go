@@ -27,6 +27,8 @@ const goodClient = `{
 	"secretHashes": ["sha256:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"],
 	"grantTypes": ["authorization_code"], "scopes": ["profile"],
 	"insecureSkipPkce": true, "omitIssuer": true, "keepRefreshToken": true, "mayIntrospect": true,
+	"consentRequired": true, "requirePar": true, "requireDpop": true, "resources": ["https://api.a.test/v1"],
+	"postLogoutRedirectUris": ["https://www.a.test/bye"], "backchannelLogoutUri": "https://www.a.test/backchannel", "idTokenAlg": "RS256",
 	"accessLifetime": "1h", "refreshLifetime": "720h", "passwordOptional": true,
 	"callsPerMinute": 1, "callsPerSecond": 2, "sendsPerHour": 3
 }
@@ -89,6 +91,8 @@ func TestLoadFolder(t *testing.T) {
 		InsecureRedirectPrefixes: []string{"https://www.a.test/articles/"}, InsecureAllowHTTP: true,
 		Secrets: []string{"sha256:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"}, GrantTypes: []string{"authorization_code"}, Scopes: []string{"profile"},
 		InsecureSkipPKCE: true, OmitIssuer: true, KeepRefreshToken: true, MayIntrospect: true,
+		ConsentRequired: true, RequirePAR: true, RequireDPoP: true, Resources: []string{"https://api.a.test/v1"},
+		PostLogoutRedirectURIs: []string{"https://www.a.test/bye"}, BackchannelLogoutURI: "https://www.a.test/backchannel", IDTokenAlg: "RS256",
 		AccessLifetime: time.Hour, RefreshLifetime: 720 * time.Hour, PasswordOptional: true, CallsPerMinute: 1, CallsPerSecond: 2, SendsPerHour: 3,
 	}
 	if !reflect.DeepEqual(f.Client, want) || !f.HasClient {
@@ -173,7 +177,7 @@ func TestLoadFolderFaults(t *testing.T) {
 		"README":                     {Data: []byte("not a folder")},
 		".git/config":                {Data: []byte("x")},
 		"no.good.test/logo.svg":      {Data: []byte(`<svg xmlns="http://www.w3.org/2000/svg"/>`)},
-		"no.a.test/client.json":      {Data: []byte("{\n \"clientId\": \"no.b.test\",\n \"secret\": \"hunter2\",\n \"colour\": 1, \"colour\": 2,\n \"homepage\": \"/x\",\n \"homepage\": \"https://x.test/\",\n \"language\": \"xx\",\n \"targets\": [\"https://x.test\",\n   \"ftp://x.test\", \"http://x.test\"],\n \"secretHashes\": [\"hunter2\"],\n \"accessLifetime\": 5, \"guiVersion\": 3, \"callsPerMinute\": -1,\n \"name\": null, \"product\": \" \", \"customerCareEmail\": \"Kari <k@x.test>\", \"public\": true\n}\ntrailing")},
+		"no.a.test/client.json":      {Data: []byte("{\n \"clientId\": \"no.b.test\",\n \"secret\": \"hunter2\",\n \"colour\": 1, \"colour\": 2,\n \"homepage\": \"/x\",\n \"homepage\": \"https://x.test/\",\n \"language\": \"xx\",\n \"targets\": [\"https://x.test\",\n   \"ftp://x.test\", \"http://x.test\"],\n \"secretHashes\": [\"hunter2\"],\n \"accessLifetime\": 5, \"guiVersion\": 3, \"callsPerMinute\": -1,\n \"name\": null, \"product\": \" \", \"customerCareEmail\": \"Kari <k@x.test>\", \"public\": true,\n \"resources\": [\"/v1\", \"https://a.test/#x\"], \"postLogoutRedirectUris\": [\"//x\"],\n \"backchannelLogoutUri\": \"http://x.test/\", \"idTokenAlg\": \"none\"\n}\ntrailing")},
 		"no.a.test/logo.svg":         {Data: []byte("<svg xmlns=\"http://www.w3.org/2000/svg\">\n<script/></svg>")},
 		"no.a.test/logo.png":         {Data: []byte("x")},
 		"no.a.test/background.svg":   {Data: []byte("<svg/>")},
