@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"iter"
+	"slices"
 
 	"github.com/connectid-kit/connectid/store"
 )
@@ -14,6 +15,7 @@ var errForeignToken = errors.New("sqlitestore: the access token names another gr
 
 // PutCode implements [store.Grants].
 func (s *Store) PutCode(ctx context.Context, c store.AuthorizationCode) error {
+	c.Resources = slices.Clone(c.Resources)
 	_, err := write(ctx, s, func(t *txn) (struct{}, error) {
 		return struct{}{}, t.insert(codeKind.inserts, codeKind.fields(&c),
 			"DELETE FROM connectid_codes WHERE hash = ? AND ends_at <= ?", key(c.Hash), now())
@@ -49,6 +51,7 @@ func (s *Store) CreateGrant(ctx context.Context, g store.Grant, a store.AccessTo
 		return errForeignToken
 	}
 	g.Version = 1
+	g.Resources, a.Resources = slices.Clone(g.Resources), slices.Clone(a.Resources)
 	_, err := write(ctx, s, func(t *txn) (struct{}, error) {
 		revoked, err := t.exists("connectid_revoked WHERE id = ? AND ends_at > ?", g.ID, now())
 		switch {
@@ -112,6 +115,7 @@ func (s *Store) SwapGrant(ctx context.Context, g store.Grant, a store.AccessToke
 	}
 	next := g
 	next.Version++
+	next.Resources, a.Resources = slices.Clone(g.Resources), slices.Clone(a.Resources)
 	_, err := write(ctx, s, func(t *txn) (struct{}, error) {
 		err := swapIn(t, grantKind, &next, g.ID, g.Version)
 		switch {
@@ -134,6 +138,7 @@ func (s *Store) UserGrants(ctx context.Context, userID string) iter.Seq2[store.G
 
 // PutAccessToken implements [store.Grants].
 func (s *Store) PutAccessToken(ctx context.Context, a store.AccessToken) error {
+	a.Resources = slices.Clone(a.Resources)
 	_, err := write(ctx, s, func(t *txn) (struct{}, error) {
 		if a.GrantID != "" {
 			live, err := t.exists("connectid_grants WHERE id = ? AND ends_at > ?", a.GrantID, now())

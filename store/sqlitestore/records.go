@@ -42,14 +42,16 @@ var clientKind = newKind("connectid_clients", `id partner_id disabled name descr
 	customer_care_phone customer_care_email product subscription_terms_url user_terms_url language region
 	gui_version targets redirect_uris insecure_redirect_prefixes insecure_allow_http public secrets grant_types
 	scopes insecure_skip_pkce omit_issuer keep_refresh_token may_introspect access_lifetime refresh_lifetime
-	password_optional calls_per_minute calls_per_second sends_per_hour updated_at`,
+	password_optional calls_per_minute calls_per_second sends_per_hour updated_at consent_required require_par
+	require_dpop resources post_logout_redirect_uris backchannel_logout_uri id_token_alg`,
 	func(c *store.Client) []any {
 		return []any{
 			&c.ID, &c.PartnerID, &c.Disabled, &c.Name, &c.Description, &c.Homepage,
 			&c.CustomerCarePhone, &c.CustomerCareEmail, &c.Product, &c.SubscriptionTermsURL, &c.UserTermsURL, &c.Language, &c.Region,
 			&c.GUIVersion, (*texts)(&c.Targets), (*texts)(&c.RedirectURIs), (*texts)(&c.InsecureRedirectPrefixes), &c.InsecureAllowHTTP, &c.Public, (*texts)(&c.Secrets), (*texts)(&c.GrantTypes),
 			(*texts)(&c.Scopes), &c.InsecureSkipPKCE, &c.OmitIssuer, &c.KeepRefreshToken, &c.MayIntrospect, &c.AccessLifetime, &c.RefreshLifetime,
-			&c.PasswordOptional, &c.CallsPerMinute, &c.CallsPerSecond, &c.SendsPerHour, (*stamp)(&c.UpdatedAt),
+			&c.PasswordOptional, &c.CallsPerMinute, &c.CallsPerSecond, &c.SendsPerHour, (*stamp)(&c.UpdatedAt), &c.ConsentRequired, &c.RequirePAR,
+			&c.RequireDPoP, (*fewTexts)(&c.Resources), (*fewTexts)(&c.PostLogoutRedirectURIs), &c.BackchannelLogoutURI, &c.IDTokenAlg,
 		}
 	})
 
@@ -63,11 +65,11 @@ var userKind = newKind("connectid_users", `id number version epoch blocked passw
 	})
 
 var sessionKind = newKind("connectid_sessions", `handle check_hash user_id client_id method agent
-	fresh_at created_at used_at idle_at expires_at`,
+	fresh_at created_at used_at idle_at expires_at id clients`,
 	func(s *store.Session) []any {
 		return []any{
 			(*digest)(&s.Handle), (*digest)(&s.Check), &s.UserID, &s.ClientID, &s.Method, &s.Agent,
-			(*stamp)(&s.FreshAt), (*stamp)(&s.CreatedAt), (*stamp)(&s.UsedAt), (*stamp)(&s.IdleAt), (*stamp)(&s.ExpiresAt),
+			(*stamp)(&s.FreshAt), (*stamp)(&s.CreatedAt), (*stamp)(&s.UsedAt), (*stamp)(&s.IdleAt), (*stamp)(&s.ExpiresAt), &s.ID, (*fewTexts)(&s.Clients),
 		}
 	})
 
@@ -99,27 +101,31 @@ var runKind = newKind("connectid_runs", `id version flow state client_id browser
 	})
 
 var codeKind = newKind("connectid_codes", `hash client_id grant_id user_id scope redirect_uri
-	challenge session authenticated_at created_at ends_at`,
+	challenge session authenticated_at created_at ends_at session_id nonce resources dpop_key`,
 	func(c *store.AuthorizationCode) []any {
 		return []any{
 			(*digest)(&c.Hash), &c.ClientID, &c.GrantID, &c.UserID, &c.Scope, &c.RedirectURI,
 			&c.Challenge, (*digest)(&c.Session), (*stamp)(&c.AuthenticatedAt), (*stamp)(&c.CreatedAt), (*stamp)(&c.ExpiresAt),
+			&c.SessionID, &c.Nonce, (*fewTexts)(&c.Resources), (*digest)(&c.DPoPKey),
 		}
 	})
 
 var grantKind = newKind("connectid_grants", `id version client_id user_id scope authenticated_at generation
-	refresh_hash previous_hash rotated_at key_id created_at refresh_expires ends_at`,
+	refresh_hash previous_hash rotated_at key_id created_at refresh_expires ends_at
+	session_id resources dpop_key`,
 	func(g *store.Grant) []any {
 		return []any{
 			&g.ID, &g.Version, &g.ClientID, &g.UserID, &g.Scope, (*stamp)(&g.AuthenticatedAt), &g.Generation,
 			(*digest)(&g.Refresh), (*digest)(&g.Previous), (*stamp)(&g.RotatedAt), &g.KeyID, (*stamp)(&g.CreatedAt), (*stamp)(&g.RefreshExpires), (*stamp)(&g.ExpiresAt),
+			&g.SessionID, (*fewTexts)(&g.Resources), (*digest)(&g.DPoPKey),
 		}
 	})
 
-var tokenKind = newKind("connectid_access_tokens", `hash grant_id client_id user_id scope created_at ends_at`,
+var tokenKind = newKind("connectid_access_tokens", `hash grant_id client_id user_id scope created_at ends_at resources dpop_key`,
 	func(t *store.AccessToken) []any {
 		return []any{
 			(*digest)(&t.Hash), &t.GrantID, &t.ClientID, &t.UserID, &t.Scope, (*stamp)(&t.CreatedAt), (*stamp)(&t.ExpiresAt),
+			(*fewTexts)(&t.Resources), (*digest)(&t.DPoPKey),
 		}
 	})
 
@@ -190,6 +196,27 @@ func (t *texts) Scan(v any) error {
 		return fmt.Errorf("a list is a %T, want a text", v)
 	}
 	return json.Unmarshal([]byte(s), (*[]string)(t))
+}
+
+// fewTexts is a list that most records do without: JSON, and the empty text for
+// none, which costs nothing.
+type fewTexts []string
+
+// Value implements [driver.Valuer].
+func (t *fewTexts) Value() (driver.Value, error) {
+	if len(*t) == 0 {
+		return "", nil
+	}
+	return (*texts)(t).Value()
+}
+
+// Scan implements [database/sql.Scanner].
+func (t *fewTexts) Scan(v any) error {
+	if v == "" {
+		*t = nil
+		return nil
+	}
+	return (*texts)(t).Scan(v)
 }
 
 // inJSON is a part of a record as JSON.

@@ -3,6 +3,7 @@ package sqlitestore
 import (
 	"context"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/connectid-kit/connectid/store"
@@ -33,8 +34,26 @@ func (s *Store) TouchSession(ctx context.Context, handle store.Digest, usedAt, i
 	return err
 }
 
+// VisitSession implements [store.Sessions].
+func (s *Store) VisitSession(ctx context.Context, handle store.Digest, clientID string) error {
+	_, err := write(ctx, s, func(t *txn) (struct{}, error) {
+		var clients []string
+		err := t.row("SELECT clients FROM connectid_sessions WHERE handle = ? AND ends_at > ?", key(handle), now()).Scan((*fewTexts)(&clients))
+		if err != nil {
+			return struct{}{}, fault(context.Background(), err)
+		}
+		if slices.Contains(clients, clientID) {
+			return struct{}{}, nil
+		}
+		clients = append(clients, clientID)
+		return struct{}{}, t.do("UPDATE connectid_sessions SET clients = ? WHERE handle = ?", (*fewTexts)(&clients), key(handle))
+	})
+	return err
+}
+
 // ReplaceSession implements [store.Sessions].
 func (s *Store) ReplaceSession(ctx context.Context, old store.Digest, r store.Session) error {
+	r.Clients = slices.Clone(r.Clients)
 	_, err := write(ctx, s, func(t *txn) (struct{}, error) {
 		err := t.insert(sessionKind.inserts, sessionKind.fields(&r),
 			"DELETE FROM connectid_sessions WHERE (handle = ? OR check_hash = ?) AND ends_at <= ?", key(r.Handle), key(r.Check), now())

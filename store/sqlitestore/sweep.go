@@ -20,13 +20,16 @@ var sweeps = []struct{ table, key string }{
 	{"connectid_access_tokens", "hash"},
 	{"connectid_counters", "key"},
 	{"connectid_merges", "id"},
+	{"connectid_tickets", "kind, hash"},
+	{"connectid_signing_keys", "id"},
+	{"connectid_deliveries", "kind, id"},
 }
 
 // Sweep implements [store.Sweeper].
 func (s *Store) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {
 	total := 0
 	for _, in := range sweeps {
-		query := "DELETE FROM " + in.table + " WHERE " + in.key + " IN (SELECT " + in.key + " FROM " + in.table + " WHERE ends_at <= ? LIMIT ?)"
+		query := "DELETE FROM " + in.table + " WHERE (" + in.key + ") IN (SELECT " + in.key + " FROM " + in.table + " WHERE ends_at <= ? LIMIT ?)"
 		for total < limit {
 			batch := min(sweepBatch, limit-total)
 			n, err := s.count(ctx, query, micro(now), batch)
