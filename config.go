@@ -107,6 +107,12 @@ type Config struct {
 	// RefreshLifetime is that of unused refresh tokens of clients whose record has
 	// none; default 30 days.
 	RefreshLifetime time.Duration
+	// IDTokenLifetime is that of ID tokens (OpenID Connect Core 1.0, section 2);
+	// default 1 hour.
+	IDTokenLifetime time.Duration
+	// SigningPeriod is how long a key signs ID tokens before its successor does, at
+	// least a day; default 90 days.
+	SigningPeriod time.Duration
 	// CallsPerMinute is the API's limit, over all nodes, of clients whose record has
 	// none; default 2000.
 	CallsPerMinute int

@@ -25,6 +25,7 @@ import (
 	"github.com/connectid-kit/connectid/handlers/api"
 	"github.com/connectid-kit/connectid/handlers/oauth"
 	"github.com/connectid-kit/connectid/internal/keys"
+	"github.com/connectid-kit/connectid/internal/signing"
 	"github.com/connectid-kit/connectid/middleware"
 	"github.com/connectid-kit/connectid/store"
 	"github.com/connectid-kit/connectid/theme"
@@ -52,6 +53,7 @@ type Kit struct {
 
 	directories map[string]Directory
 	clients     store.Clients // what Run needs
+	signer      *signing.Signer
 	logger      *slog.Logger
 
 	loginServer, apiServer, wellKnown http.Handler
@@ -171,8 +173,16 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 		Engine: engine, Themes: k.themes, Addresses: proxies, Logger: c.Logger,
 	})
 	of("Name", err)
+	k.signer, err = signing.New(signing.Config{
+		Store: c.Store, Keys: ring, Clients: clients, Period: c.SigningPeriod, Logger: c.Logger,
+	})
+	of("SigningPeriod", err)
+	if err != nil {
+		k.signer = new(signing.Signer) // never used: stands in for the checks below
+	}
 	oauthConfig := oauth.Config{
 		Issuer: loginURL, Clients: clients, Grants: c.Store, Sessions: c.Store, Counters: c.Store,
+		Users: c.Store, Signer: k.signer, IDTokenLifetime: c.IDTokenLifetime,
 		Keys: ring, AddressKey: proxies.KeyOf, ExtensionGrants: c.ExtensionGrants,
 		AccessLifetime: c.AccessLifetime, RefreshLifetime: c.RefreshLifetime, GrantLifetime: c.GrantLifetime, Logger: c.Logger,
 	}
@@ -210,13 +220,17 @@ func (k *Kit) Accounts() *account.Service { return k.accounts }
 // disable one, replace its secret, revoke its tokens.
 func (k *Kit) OAuth() *oauth.Server { return k.oauth }
 
-// Run does the work that no request should wait for: it removes what has
-// expired from the store, and finishes what follows the merges of accounts. Any
-// number of nodes may run it. It returns when the context ends, with its error.
+// Run does the work that no request should wait for: it makes and rotates the
+// keys that tokens are signed with, removes what has expired from the store, and
+// finishes what follows the merges of accounts. Any number of nodes may run it.
+// It returns when the context ends, with its error.
 func (k *Kit) Run(ctx context.Context) error {
 	const pause, batch = time.Minute, 500
 	sweeper, ok := k.store.(store.Sweeper)
 	for {
+		if err := k.signer.Tend(ctx); err != nil && ctx.Err() == nil {
+			k.logger.WarnContext(ctx, "signing keys are not tended", "err", err) // the next round tries again
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/connectid-kit/connectid/handlers/oauth"
 	"github.com/connectid-kit/connectid/internal/keys"
+	"github.com/connectid-kit/connectid/internal/signing"
 	"github.com/connectid-kit/connectid/store"
 	"github.com/connectid-kit/connectid/store/memstore"
 )
@@ -103,8 +104,9 @@ func ExampleExtensionGrant() {
 	secret, hash := oauth.NewSecret()
 	st.PutClient(ctx, store.Client{ID: "news", Secrets: []string{hash}, GrantTypes: []string{voucher.Type}, AccessLifetime: time.Hour})
 	ring, _ := keys.New([][]byte{[]byte("a key of at least 32 random bytes")})
+	signer, _ := signing.New(signing.Config{Store: st, Keys: ring})
 	server, err := oauth.New(oauth.Config{
-		Clients: st, Grants: st, Sessions: st, Counters: st, Keys: ring, Issuer: "https://login.example/user",
+		Clients: st, Grants: st, Sessions: st, Counters: st, Users: st, Signer: signer, Keys: ring, Issuer: "https://login.example/user",
 		AddressKey:      func(r *http.Request) string { return r.RemoteAddr },
 		ExtensionGrants: []oauth.ExtensionGrant{voucher},
 	})

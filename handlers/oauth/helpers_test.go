@@ -21,6 +21,7 @@ import (
 
 	"github.com/connectid-kit/connectid/handlers/oauth"
 	"github.com/connectid-kit/connectid/internal/keys"
+	"github.com/connectid-kit/connectid/internal/signing"
 	"github.com/connectid-kit/connectid/store"
 	"github.com/connectid-kit/connectid/store/memstore"
 )
@@ -100,6 +101,8 @@ type everything interface {
 	store.Grants
 	store.Sessions
 	store.Counters
+	store.Users
+	store.SigningKeys
 }
 
 // world is an authorization server on a memory store.
@@ -107,6 +110,7 @@ type world struct {
 	tb     testing.TB
 	store  everything
 	server *oauth.Server
+	signer *signing.Signer
 	log    *lockedBuffer
 	token  http.Handler
 	calls  int
@@ -125,15 +129,19 @@ func newWorldOn(tb testing.TB, st everything, change ...func(*oauth.Config)) *wo
 		}
 	}
 	w := &world{tb: tb, store: st, log: &lockedBuffer{}}
+	var err error
+	w.signer, err = signing.New(signing.Config{Store: st, Keys: ring(tb, 1), Logger: slog.New(slog.NewTextHandler(w.log, nil))})
+	if err != nil {
+		tb.Fatal(err)
+	}
 	config := oauth.Config{
-		Clients: st, Grants: st, Sessions: st, Counters: st, Keys: ring(tb, 1), Issuer: issuer,
+		Clients: st, Grants: st, Sessions: st, Counters: st, Users: st, Signer: w.signer, Keys: ring(tb, 1), Issuer: issuer,
 		AddressKey: func(r *http.Request) string { return r.RemoteAddr },
 		Logger:     slog.New(slog.NewTextHandler(w.log, nil)),
 	}
 	for _, f := range change {
 		f(&config)
 	}
-	var err error
 	if w.server, err = oauth.New(config); err != nil {
 		tb.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/connectid-kit/connectid/handlers/internal/gui"
 	"github.com/connectid-kit/connectid/internal/keys"
+	"github.com/connectid-kit/connectid/internal/signing"
 	"github.com/connectid-kit/connectid/internal/target"
 	"github.com/connectid-kit/connectid/middleware"
 	"github.com/connectid-kit/connectid/store"
@@ -25,11 +26,13 @@ import (
 
 // Config configures a [Server].
 type Config struct {
-	Clients  store.Clients  // required
-	Grants   store.Grants   // required
-	Sessions store.Sessions // required; a code is worth no more than its session
-	Counters store.Counters // required; counts wrong client secrets
-	Keys     *keys.Ring     // required; derives successors of refresh tokens
+	Clients  store.Clients   // required
+	Grants   store.Grants    // required
+	Sessions store.Sessions  // required; a code is worth no more than its session
+	Counters store.Counters  // required; counts wrong client secrets
+	Keys     *keys.Ring      // required; derives successors of refresh tokens
+	Users    store.Users     // required; whom UserInfo tells of
+	Signer   *signing.Signer // required; signs ID tokens
 	// GUI shows the login pages. Required for Authorize and OAuthLogin; without
 	// it these two panic when they are called.
 	GUI *gui.GUI
@@ -51,6 +54,8 @@ type Config struct {
 	RefreshLifetime time.Duration
 	// GrantLifetime is the absolute end of a refresh token family; default 1 year.
 	GrantLifetime time.Duration
+	// IDTokenLifetime is that of ID tokens; default 1 hour.
+	IDTokenLifetime time.Duration
 	// CodeLifetime is that of authorization codes; default 60 seconds.
 	CodeLifetime time.Duration
 	// RetryWindow is how long the predecessor of a refresh token gets the same
@@ -74,6 +79,8 @@ func (c Config) withDefaults() (Config, error) {
 	missing("Sessions", c.Sessions == nil)
 	missing("Counters", c.Counters == nil)
 	missing("Keys", c.Keys == nil)
+	missing("Users", c.Users == nil)
+	missing("Signer", c.Signer == nil)
 	missing("AddressKey", c.AddressKey == nil)
 	if _, err := target.Parse(c.Issuer); err != nil {
 		errs = append(errs, fmt.Errorf("bad Issuer %q: %w", c.Issuer, err))
@@ -89,6 +96,7 @@ func (c Config) withDefaults() (Config, error) {
 	lifetime("AccessLifetime", &c.AccessLifetime, 12*time.Hour)
 	lifetime("RefreshLifetime", &c.RefreshLifetime, 30*24*time.Hour)
 	lifetime("GrantLifetime", &c.GrantLifetime, 365*24*time.Hour)
+	lifetime("IDTokenLifetime", &c.IDTokenLifetime, time.Hour)
 	lifetime("CodeLifetime", &c.CodeLifetime, time.Minute)
 	lifetime("Timeout", &c.Timeout, 4*time.Second)
 	c.RetryWindow = cmp.Or(c.RetryWindow, 10*time.Second)
