@@ -2,6 +2,8 @@ package memstore_test
 
 import (
 	"fmt"
+	"runtime"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -69,13 +71,49 @@ func BenchmarkTouchSession(b *testing.B) {
 	}
 }
 
+// BenchmarkAdd is one key that is counted again and again: alone, among a million
+// others, and by 64 callers at once.
 func BenchmarkAdd(b *testing.B) {
-	s := memstore.New()
-	ctx := b.Context()
-	b.ReportAllocs()
+	for _, others := range []int{0, million} {
+		s := memstore.New()
+		for i := range others {
+			_, err := s.Add(b.Context(), strconv.Itoa(i), 1, time.Hour)
+			must(b, err)
+		}
+		b.Run(fmt.Sprintf("others=%d/callers=1", others), func(b *testing.B) {
+			ctx := b.Context()
+			b.ReportAllocs()
+			for b.Loop() {
+				_, err := s.Add(ctx, "key", 1, time.Hour)
+				must(b, err)
+			}
+		})
+		b.Run(fmt.Sprintf("others=%d/callers=64", others), func(b *testing.B) {
+			ctx := b.Context()
+			b.ReportAllocs()
+			b.SetParallelism((64 + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0))
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					_, err := s.Add(ctx, "key", 1, time.Hour)
+					must(b, err)
+				}
+			})
+		})
+	}
+}
+
+// BenchmarkAddMillion counts a million keys that nobody has counted before, and
+// says what each costs in memory.
+func BenchmarkAddMillion(b *testing.B) {
 	for b.Loop() {
-		_, err := s.Add(ctx, "key", 1, time.Minute)
-		must(b, err)
+		s := memstore.New()
+		before := heap()
+		for i := range million {
+			_, err := s.Add(b.Context(), "api-address:"+strconv.Itoa(i), 1, time.Hour)
+			must(b, err)
+		}
+		b.ReportMetric(float64(heap()-before)/million, "bytes/key")
+		runtime.KeepAlive(s)
 	}
 }
 

@@ -31,7 +31,7 @@ var errNoKey = errors.New("memstore: record without a key")
 // Config configures a [Store]. Its zero value is [New]'s.
 type Config struct {
 	// MaxCounters is about how many counters with a running window are kept
-	// apart; default 262144, which takes some 60 MB. Beyond that, further keys
+	// apart; default 1048576, which takes at most 64 MB. Beyond that, further keys
 	// with the same window are counted together.
 	MaxCounters int
 }
@@ -75,7 +75,7 @@ func NewWith(c Config) (*Store, error) {
 		return nil, fmt.Errorf("memstore: bad MaxCounters %d: want 0 for the default or more", c.MaxCounters)
 	}
 	if c.MaxCounters == 0 {
-		c.MaxCounters = 1 << 18
+		c.MaxCounters = 1 << 20
 	}
 	s := &Store{}
 	s.clients.init()
