@@ -36,9 +36,11 @@ type RateLimitConfig struct {
 	// Limits returns the limits of one key in place of Limit and PerSecond; zero
 	// or less keeps the one configured here. nil: every key has the same.
 	Limits func(ctx context.Context, key string) (perWindow, perSecond int)
-	// MaxKeys is of how many keys the calls per second are remembered; default
-	// 65536, at about 200 bytes each. Further keys share one bound while there
-	// are so many at once.
+	// MaxKeys is of how many keys that called in the last seconds the calls per
+	// second are remembered; default 1048576. A key that called once costs at most
+	// 64 bytes, one that calls again some 200 more; one that is idle for three
+	// seconds costs nothing. Further keys share one bound while there are so many
+	// at once.
 	MaxKeys int
 	// Timeout is how long Counters may take; default 3 seconds.
 	Timeout time.Duration
@@ -66,7 +68,7 @@ func (c RateLimitConfig) withDefaults() (RateLimitConfig, error) {
 	if c.Window < time.Second {
 		errs = append(errs, fmt.Errorf("bad Window %v: want at least 1s", c.Window))
 	}
-	c.MaxKeys = cmp.Or(c.MaxKeys, 1<<16)
+	c.MaxKeys = cmp.Or(c.MaxKeys, 1<<20)
 	if c.MaxKeys < 0 {
 		errs = append(errs, fmt.Errorf("bad MaxKeys %d: want at least 1", c.MaxKeys))
 	}
@@ -120,8 +122,8 @@ var ErrLimited = errors.New("too many calls")
 // nobody may read as allowed: then Allowed is false, Remaining is 0 and
 // RetryAfter is set.
 //
-// A call that is refused for its second does not count in the window and does
-// not reach the store, so a flood costs it nothing.
+// A call that is refused for its second does not count in the window, and a flood
+// of them does not reach the store.
 func (l *RateLimiter) Take(ctx context.Context, key string) (Quota, error) {
 	perWindow, perSecond := l.c.Limit, l.c.PerSecond
 	if l.c.Limits != nil {
@@ -138,7 +140,7 @@ func (l *RateLimiter) Take(ctx context.Context, key string) (Quota, error) {
 	if perSecond > 0 {
 		var ok bool
 		if slot, ok = l.seconds.take(key, perSecond, now); !ok {
-			return l.refusedSecond(slot.last(), perWindow, now), nil
+			return l.refusedSecond(l.last(ctx, slot, now), perWindow, now), nil
 		}
 	}
 	var counter string
@@ -163,6 +165,20 @@ func (l *RateLimiter) Take(ctx context.Context, key string) (Quota, error) {
 		q.RetryAfter = q.Reset
 	}
 	return q, nil
+}
+
+// last returns how the window of a slot stood at the last call that was counted.
+// When none has told yet the store is asked, once; when it does not answer, or
+// there is no slot, nobody knows, and the Count is zero.
+func (l *RateLimiter) last(ctx context.Context, s *slot, now time.Time) store.Count {
+	if s.ask() {
+		d := deadline.New(ctx, now, l.c.Timeout)
+		defer d.Stop()
+		if count, err := l.c.Counters.Add(d, s.counter, 0, l.c.Window); err == nil {
+			s.remember(count)
+		}
+	}
+	return s.last()
 }
 
 // refusedSecond is the quota of a call over the limit per second: how the window
