@@ -22,6 +22,7 @@ import (
 	"github.com/connectid-kit/connectid/handlers"
 	"github.com/connectid-kit/connectid/handlers/oauth"
 	"github.com/connectid-kit/connectid/internal/target"
+	"github.com/connectid-kit/connectid/middleware"
 	"github.com/connectid-kit/connectid/store"
 )
 
@@ -122,6 +123,18 @@ type Config struct {
 	// AnonymousPerMinute is how many API calls without a good token an address may
 	// make; default 300.
 	AnonymousPerMinute int
+	// Lifecycle says when endpoints of the API enter the stages of their lives, from
+	// Proposed to Sunset, by method and path below APIURL, such as
+	// "GET /v1/customer/profile". Those that are not named are in production, and
+	// stay.
+	Lifecycle map[string]middleware.Lifecycle
+	// TestEnvironment says that this is the test environment, where endpoints of
+	// the API are found that are in test.
+	TestEnvironment bool
+	// OnDeprecatedCall is told of each call of an endpoint of the API that is
+	// deprecated or gone. It must not block. [Kit.Run] writes once a day to the
+	// log who made them.
+	OnDeprecatedCall func(context.Context, middleware.DeprecatedCall)
 	// Customers and Memberships are the systems of publishers, by the PartnerID
 	// of their clients; package httpjson asks one over HTTP. Partners that are
 	// not named have their customers and members in Store.

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/connectid-kit/connectid/flows"
@@ -195,6 +196,7 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 		Prefix: k.apiPath, Clients: clients, Users: c.Store, Grants: c.Store, Counters: c.Store, Addresses: proxies,
 		Version: c.Version, LegacyXML: c.LegacyXML, CallsPerMinute: c.CallsPerMinute, CallsPerSecond: c.CallsPerSecond,
 		AnonymousPerMinute: c.AnonymousPerMinute, Subscriptions: systems, Logger: c.Logger,
+		Lifecycle: c.Lifecycle, TestEnvironment: c.TestEnvironment, OnDeprecatedCall: c.OnDeprecatedCall,
 	})
 	note(err)
 	k.headers, err = middleware.NewSecurityHeaders(middleware.SecurityHeadersConfig{Origin: store.TargetOrigin(loginURL)})
@@ -221,10 +223,14 @@ func (k *Kit) Accounts() *account.Service { return k.accounts }
 func (k *Kit) OAuth() *oauth.Server { return k.oauth }
 
 // Run does the work that no request should wait for: it makes and rotates the
-// keys that tokens are signed with, removes what has expired from the store, and
-// finishes what follows the merges of accounts. Any number of nodes may run it.
-// It returns when the context ends, with its error.
+// keys that tokens are signed with, removes what has expired from the store,
+// finishes what follows the merges of accounts, and writes once a day to the log
+// who calls endpoints of the API that go away. Any number of nodes may run it. It
+// returns when the context ends, with its error.
 func (k *Kit) Run(ctx context.Context) error {
+	var reports sync.WaitGroup
+	defer reports.Wait()
+	reports.Go(func() { k.api.Run(ctx) })
 	const pause, batch = time.Minute, 500
 	sweeper, ok := k.store.(store.Sweeper)
 	for {

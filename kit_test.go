@@ -14,6 +14,7 @@ import (
 	"github.com/connectid-kit/connectid"
 	"github.com/connectid-kit/connectid/flows/account"
 	"github.com/connectid-kit/connectid/flows/message"
+	"github.com/connectid-kit/connectid/middleware"
 	"github.com/connectid-kit/connectid/store/memstore"
 )
 
@@ -54,6 +55,10 @@ func TestNewRefuses(t *testing.T) {
 		{"no function", func(c *connectid.Config) { c.Sender = message.SenderFunc(nil) }, "missing Sender"},
 		{"no folder", func(c *connectid.Config) { c.Clients = os.DirFS("/no/such/folder") }, "bad Clients"},
 		{"dots", func(c *connectid.Config) { c.LoginURL = "https://id.example/a/../user" }, "LoginURL"},
+		{"no endpoint", func(c *connectid.Config) { c.Lifecycle = map[string]middleware.Lifecycle{"GET /v1/subscriptions": {}} }, `bad Lifecycle key "GET /v1/subscriptions"`},
+		{"gone before it is deprecated", func(c *connectid.Config) {
+			c.Lifecycle = map[string]middleware.Lifecycle{"GET /v1/subscription": {Deprecated: time.Unix(9, 0), Sunset: time.Unix(8, 0)}}
+		}, "bad Sunset"},
 		{"bad name", func(c *connectid.Config) { c.Name = "a kit" }, "bad Name"},
 		{"bad folder", func(c *connectid.Config) {
 			c.Clients = fstest.MapFS{"no.example.paper/custom.css": {Data: []byte("@import url(https://evil.example/x.css);")}}
@@ -259,12 +264,13 @@ func TestAuthorizeAsReturnURL(t *testing.T) {
 func TestNewReportsFaultsOfAllParts(t *testing.T) {
 	_, err := connectid.New(connectid.Config{
 		Name: "a kit", AccessLifetime: -1, CallsPerMinute: -1, RunLifetime: -1,
-		Limits: account.Limits{SendsOverall: account.Budget{N: -1}}, Passwords: account.Passwords{Workers: -1},
+		Lifecycle: map[string]middleware.Lifecycle{"GET /v1/typo": {}},
+		Limits:    account.Limits{SendsOverall: account.Budget{N: -1}}, Passwords: account.Passwords{Workers: -1},
 	})
 	if err == nil {
 		t.Fatal("nothing is wrong with it")
 	}
-	for _, want := range []string{"Store", "Keys", "LoginURL", "Sender", "bad Name", "AccessLifetime", "CallsPerMinute", "bad RunLifetime", "SendsOverall", "Workers"} {
+	for _, want := range []string{"Store", "Keys", "LoginURL", "Sender", "bad Name", "AccessLifetime", "CallsPerMinute", "bad RunLifetime", "SendsOverall", "Workers", "GET /v1/typo"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not name %s:\n%v", want, err)
 		}

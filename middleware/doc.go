@@ -1,7 +1,7 @@
 // Package middleware holds what stands before the kit's handlers and can stand
 // before the host's own: client addresses behind proxies, limits on calls,
-// bearer tokens, protection of forms, security headers, bounds on what is read,
-// and the request log.
+// bearer tokens, the lives of endpoints, protection of forms, security headers,
+// bounds on what is read, and the request log.
 //
 // Each is a type with a constructor that reports every fault of its
 // configuration at once, a method that decides (Take, Check, Of), and a method

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"time"
 
 	"github.com/connectid-kit/connectid/middleware"
 	"github.com/connectid-kit/connectid/store/memstore"
@@ -34,6 +35,43 @@ func ExampleRateLimiter() {
 	// 200 1
 	// 200 0
 	// 429 0
+}
+
+// The old version of an endpoint stands beside the one that takes its place, and
+// says until when.
+func ExampleLifecycles() {
+	lives, err := middleware.NewLifecycles(middleware.LifecyclesConfig{
+		Endpoints: map[string]middleware.Lifecycle{
+			"GET /v1/search": {
+				Deprecated: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+				Sunset:     time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC),
+				Successor:  "/v2/search",
+				Notice:     "https://developer.example/search",
+			},
+		},
+	})
+	if err != nil {
+		panic(err)
+	}
+	search := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {})
+	mux := http.NewServeMux()
+	mux.Handle("GET /v1/search", lives.Endpoint("GET /v1/search").Handler(search))
+	mux.Handle("GET /v2/search", search)
+	// go lives.Run(ctx) writes once a day who still calls v1.
+
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, httptest.NewRequest("GET", "/v1/search", nil))
+	fmt.Println(w.Code, w.Header().Get("Deprecation"))
+	fmt.Println(w.Header().Get("Sunset"))
+	for _, link := range w.Header()["Link"] {
+		fmt.Println(link)
+	}
+	// Output:
+	// 200 @1767225600
+	// Thu, 01 Jan 2099 00:00:00 GMT
+	// <https://developer.example/search>; rel="deprecation"
+	// <https://developer.example/search>; rel="sunset"
+	// </v2/search>; rel="successor-version"
 }
 
 func ExampleBearer() {

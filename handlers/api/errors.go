@@ -91,6 +91,12 @@ func answerTo(err error) *Error {
 		types := map[string]string{"invalid_token": "InvalidToken", "insufficient_scope": "InsufficientScope", "invalid_request": "InvalidRequest"}
 		return &Error{Status: b.Status, Type: types[b.Code], Message: b.Description, Code: b.Code}
 	}
+	if errors.Is(err, middleware.ErrAbsent) {
+		return notFound()
+	}
+	if gone, ok := errors.AsType[*middleware.GoneError](err); ok {
+		return &Error{Status: http.StatusGone, Type: "Gone", Message: gone.Error()}
+	}
 	return &Error{Status: http.StatusServiceUnavailable, Type: "ServiceUnavailable", Message: "the call can not be answered now; try again later"}
 }
 

@@ -31,12 +31,12 @@ var endpoints = []endpoint{
 // routes returns the handler of all endpoints, which answers 404 and 405 in the
 // API's own form.
 func (s *Server) routes() http.Handler {
-	methods := map[string]map[string]endpoint{} // by path and method
+	methods := map[string]map[string]served{} // by path and method
 	for _, e := range endpoints {
 		if methods[e.path] == nil {
-			methods[e.path] = map[string]endpoint{}
+			methods[e.path] = map[string]served{}
 		}
-		methods[e.path][e.method] = e
+		methods[e.path][e.method] = served{e, s.life(e)}
 	}
 	mux := http.NewServeMux()
 	for p, byMethod := range methods {
@@ -46,26 +46,22 @@ func (s *Server) routes() http.Handler {
 	return plainPath(mux)
 }
 
-// dispatch chooses by method. HEAD is GET without its body.
-func (s *Server) dispatch(byMethod map[string]endpoint) func(http.ResponseWriter, *http.Request) error {
-	allowed := []string{}
-	for m := range byMethod {
-		allowed = append(allowed, m)
-	}
-	if _, ok := byMethod[http.MethodGet]; ok {
-		allowed = append(allowed, http.MethodHead)
-	}
-	slices.Sort(allowed)
-	allow := strings.Join(allowed, ", ")
+// dispatch chooses by method. HEAD is GET without its body. What its life keeps
+// from this environment is not there for anybody, whatever his token.
+func (s *Server) dispatch(byMethod map[string]served) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		m := r.Method
 		if m == http.MethodHead {
 			m = http.MethodGet
 		}
 		e, ok := byMethod[m]
-		if !ok {
-			w.Header().Set("Allow", allow)
-			return &Error{Status: http.StatusMethodNotAllowed, Type: "MethodNotAllowed", Message: "this address answers " + allow}
+		if !ok || !e.exists() {
+			return notAllowed(w, byMethod)
+		}
+		if e.life != nil {
+			if err := e.life.Check(w.Header(), r); err != nil {
+				return err
+			}
 		}
 		t, ok := middleware.TokenFrom(r.Context())
 		if !ok {
@@ -79,6 +75,28 @@ func (s *Server) dispatch(byMethod map[string]endpoint) func(http.ResponseWriter
 		}
 		return e.serve(s, w, r, t)
 	}
+}
+
+// notAllowed is the answer to a method that a path does not have, which names
+// those that it has.
+func notAllowed(w http.ResponseWriter, byMethod map[string]served) error {
+	allowed := []string{}
+	for m, e := range byMethod {
+		if !e.exists() {
+			continue
+		}
+		allowed = append(allowed, m)
+		if m == http.MethodGet {
+			allowed = append(allowed, http.MethodHead)
+		}
+	}
+	if len(allowed) == 0 {
+		return notFound()
+	}
+	slices.Sort(allowed)
+	allow := strings.Join(allowed, ", ")
+	w.Header().Set("Allow", allow)
+	return &Error{Status: http.StatusMethodNotAllowed, Type: "MethodNotAllowed", Message: "this address answers " + allow}
 }
 
 // plainPath serves doubled slashes as one: callers do write them, and

@@ -42,6 +42,17 @@ type Config struct {
 	// request accepts anything or says nothing, as old clients expect.
 	LegacyXML bool
 
+	// Lifecycle says when endpoints enter the stages of their lives, by method and
+	// path below Prefix, such as "GET /v1/customer/profile". Those that are not
+	// named are in production, and stay.
+	Lifecycle map[string]middleware.Lifecycle
+	// TestEnvironment says that this is where endpoints are found that are in
+	// test.
+	TestEnvironment bool
+	// OnDeprecatedCall is told of each call of an endpoint that is deprecated or
+	// gone; default: nobody. It must not block.
+	OnDeprecatedCall func(context.Context, middleware.DeprecatedCall)
+
 	// CallsPerMinute and CallsPerSecond are the limits of a client whose record
 	// has none of its own; defaults 2000 and 100. The first holds over all
 	// nodes, the second in this process.
@@ -108,6 +119,7 @@ type Server struct {
 	perClient *middleware.RateLimiter
 	anonymous *middleware.RateLimiter
 	bounds    *middleware.Bounds
+	lives     *middleware.Lifecycles
 }
 
 // New returns the server, or all that is wrong with c.
@@ -116,6 +128,9 @@ func New(c Config) (*Server, error) {
 	errs := []error{err}
 	s := &Server{c: c}
 	if s.version, err = middleware.NewVersion(c.Version); err != nil {
+		errs = append(errs, err)
+	}
+	if s.lives, err = newLives(c); err != nil {
 		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
