@@ -18,6 +18,7 @@ func two(people, rest store.Store) store.Roles {
 		Clients: people, Users: people, Merges: people, Sessions: rest, RememberSeries: people,
 		OneTimeCodes: rest, Runs: rest, Grants: people, Counters: rest,
 		Customers: people, Subscriptions: people, Memberships: people, DirectoryLinks: people,
+		Tickets: rest, SigningKeys: people, Consents: people, Outbox: rest,
 	}
 }
 

@@ -49,8 +49,9 @@ type Sessions interface {
 	// concurrent visit is lost.
 	VisitSession(ctx context.Context, handle Digest, clientID string) error
 	// ReplaceSession ends the session old, if there is one, and inserts s, in
-	// one step. ErrConflict when s.Handle or s.Check is taken, also by old
-	// itself; then old lives on.
+	// one step. If both have the same ID, s gets the Clients of old in that step,
+	// before those that it brings: no visit is lost. ErrConflict when s.Handle or
+	// s.Check is taken, also by old itself; then old lives on.
 	ReplaceSession(ctx context.Context, old Digest, s Session) error
 	// EndSession ends the session; no error when there is none.
 	EndSession(ctx context.Context, handle Digest) error

@@ -332,6 +332,7 @@ func TestMergeOverTwoBackends(t *testing.T) {
 		Clients: people, Users: people, Merges: people, Sessions: rest, RememberSeries: rest,
 		OneTimeCodes: rest, Runs: rest, Grants: rest, Counters: rest, DirectoryLinks: people,
 		Customers: people, Subscriptions: people, Memberships: people,
+		Tickets: rest, SigningKeys: people, Consents: rest, Outbox: rest,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -124,6 +124,9 @@ func (s *Store) ReplaceSession(ctx context.Context, old store.Digest, r store.Se
 		return store.ErrConflict
 	}
 	if it := t.t.byKey[old]; it != nil {
+		if it.rec.ID == r.ID && r.ID != "" && it.expires.After(now) {
+			r.Clients = union(it.rec.Clients, r.Clients)
+		}
 		t.t.remove(it)
 	}
 	it := t.t.insert(r.Handle, r, earlier(r.IdleAt, r.ExpiresAt), now)
@@ -173,6 +176,17 @@ func (s *Store) UserSessions(ctx context.Context, userID string) iter.Seq2[store
 		slices.SortStableFunc(all, func(a, b store.Session) int { return b.CreatedAt.Compare(a.CreatedAt) })
 		return all
 	})
+}
+
+// union returns a list of its own with all of a and then what else is in b.
+func union(a, b []string) []string {
+	all := slices.Clone(a)
+	for _, v := range b {
+		if !slices.Contains(all, v) {
+			all = append(all, v)
+		}
+	}
+	return all
 }
 
 func copySession(r store.Session) store.Session {

@@ -2,6 +2,8 @@ package sqlitestore
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"iter"
 	"slices"
 	"time"
@@ -55,7 +57,19 @@ func (s *Store) VisitSession(ctx context.Context, handle store.Digest, clientID 
 func (s *Store) ReplaceSession(ctx context.Context, old store.Digest, r store.Session) error {
 	r.Clients = slices.Clone(r.Clients)
 	_, err := write(ctx, s, func(t *txn) (struct{}, error) {
-		err := t.insert(sessionKind.inserts, sessionKind.fields(&r),
+		next := r
+		if !old.IsZero() && r.ID != "" {
+			var before []string
+			err := t.row("SELECT clients FROM connectid_sessions WHERE handle = ? AND id = ? AND ends_at > ?", key(old), r.ID, now()).Scan((*fewTexts)(&before))
+			switch {
+			case errors.Is(err, sql.ErrNoRows):
+			case err != nil:
+				return struct{}{}, err
+			default:
+				next.Clients = union(before, r.Clients)
+			}
+		}
+		err := t.insert(sessionKind.inserts, sessionKind.fields(&next),
 			"DELETE FROM connectid_sessions WHERE (handle = ? OR check_hash = ?) AND ends_at <= ?", key(r.Handle), key(r.Check), now())
 		if err == nil && !old.IsZero() {
 			_, err = t.exec("DELETE FROM connectid_sessions WHERE handle = ?", key(old))
@@ -63,6 +77,17 @@ func (s *Store) ReplaceSession(ctx context.Context, old store.Digest, r store.Se
 		return struct{}{}, err
 	})
 	return err
+}
+
+// union returns a list of its own with all of a and then what else is in b.
+func union(a, b []string) []string {
+	all := slices.Clone(a)
+	for _, v := range b {
+		if !slices.Contains(all, v) {
+			all = append(all, v)
+		}
+	}
+	return all
 }
 
 // EndSession implements [store.Sessions].

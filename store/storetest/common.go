@@ -82,7 +82,7 @@ func arguments(m reflect.Method, n int) []reflect.Value {
 			v.SetInt(int64(time.Minute))
 		case t.Kind() == reflect.Int:
 			v.SetInt(1)
-		case t.Kind() == reflect.String && t != kindType:
+		case t.Kind() == reflect.String && t != kindType: // kinds of tickets and deliveries too
 			v.SetString(fmt.Sprint("key ", n))
 		case t == digestType:
 			fill(v, "key", n)
@@ -105,6 +105,9 @@ func matchKeys(v reflect.Value, n int) {
 		default:
 			f.SetString(fmt.Sprint("key ", n))
 		}
+	}
+	if f := v.FieldByName("Kind"); f.IsValid() && f.Type() != kindType {
+		f.SetString(fmt.Sprint("key ", n))
 	}
 	if f := v.FieldByName("Version"); f.IsValid() {
 		f.SetInt(1)

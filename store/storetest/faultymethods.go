@@ -118,6 +118,11 @@ func (f *Faulty) TouchSession(ctx context.Context, handle store.Digest, usedAt, 
 	return f.do(ctx, "TouchSession", func() error { return f.Store.TouchSession(ctx, handle, usedAt, idleAt) })
 }
 
+// VisitSession implements [store.Sessions].
+func (f *Faulty) VisitSession(ctx context.Context, handle store.Digest, clientID string) error {
+	return f.do(ctx, "VisitSession", func() error { return f.Store.VisitSession(ctx, handle, clientID) })
+}
+
 // ReplaceSession implements [store.Sessions].
 func (f *Faulty) ReplaceSession(ctx context.Context, old store.Digest, s store.Session) error {
 	return f.do(ctx, "ReplaceSession", func() error { return f.Store.ReplaceSession(ctx, old, s) })

@@ -47,7 +47,7 @@ func fill(v reflect.Value, path string, n int) {
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
-			fill(v.Field(i), path+"."+v.Type().Field(i).Name, n*37+i) // 37: more than a record has fields
+			fill(v.Field(i), path+"."+v.Type().Field(i).Name, n*61+i) // 61: more than a record has fields
 		}
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 3, 3))

@@ -21,10 +21,15 @@ var storeRules = []rule[store.Store]{
 		code, token := fresh[store.AuthorizationCode](), fresh[store.AccessToken]()
 		grant := fresh[store.Grant]()
 		link := fresh[store.DirectoryLink]()
+		ticket, key := fresh[store.Ticket](), fresh[store.SigningKey]()
+		consent, delivery := fresh[store.Consent](), due(ofLogout, past())
 		link.UserID = "x"
 		client.ID, user.ID, series.ID, run.ID, grant.ID = "x", "x", "x", "x", "x"
 		session.Handle, session.Check, once.Key, code.Hash, token.Hash = d, d, d, d, d
 		token.GrantID = "x"
+		ticket.Kind, ticket.Hash, ticket.ClientID, ticket.UserID, ticket.GrantID = "x", d, code.ClientID, user.ID, "x"
+		key.ID, consent.UserID, consent.ClientID, delivery.ID, delivery.Kind = "x", "x", "x", "x", "x"
+		session.Clients = []string{"x"}
 		c.ok(s.PutClient(c.ctx, client), "PutClient")
 		c.ok(s.CreateUser(c.ctx, user), "CreateUser")
 		c.ok(s.CreateSession(c.ctx, session), "CreateSession")
@@ -35,6 +40,10 @@ var storeRules = []rule[store.Store]{
 		c.ok(s.CreateGrant(c.ctx, grant, token), "CreateGrant")
 		c.adds(s, "x", 1, time.Hour, 1, time.Time{})
 		c.ok(s.PutDirectoryLink(c.ctx, link), "PutDirectoryLink")
+		c.ok(s.PutTicket(c.ctx, ticket), "PutTicket")
+		c.ok(s.CreateSigningKey(c.ctx, key), "CreateSigningKey")
+		c.ok(s.AddConsent(c.ctx, consent), "AddConsent")
+		c.ok(s.PutDelivery(c.ctx, delivery), "PutDelivery")
 
 		c.ok(s.DeleteClient(c.ctx, "x"), "DeleteClient")
 		c.ok(s.DeleteUser(c.ctx, "x"), "DeleteUser")
@@ -49,6 +58,23 @@ var storeRules = []rule[store.Store]{
 		returns(c, "AccessToken", token)(s.AccessToken(c.ctx, d))
 		returns(c, "Grant", saved(grant, 1))(s.Grant(c.ctx, "x"))
 		returns(c, "DirectoryLink", link)(s.DirectoryLink(c.ctx, link.Directory, "x"))
+		c.ok(s.RevokeGrant(c.ctx, "x", future()), "RevokeGrant")
+		c.ok(s.DeleteAccessToken(c.ctx, d), "DeleteAccessToken")
+		for what, revoke := range map[string]func(context.Context, string, time.Time) (int, error){"RevokeUserGrants": s.RevokeUserGrants, "RevokeClientGrants": s.RevokeClientGrants} {
+			_, err := revoke(c.ctx, "x", future())
+			c.ok(err, what)
+		}
+		returns(c, "TakeTicket", ticket)(s.TakeTicket(c.ctx, "x", d, code.ClientID))
+		lists(c, "SigningKeys", s.SigningKeys(c.ctx), key)
+		c.ok(s.DeleteSigningKey(c.ctx, "x"), "DeleteSigningKey")
+		n, err := s.DropUserTickets(c.ctx, "x")
+		if c.ok(err, "DropUserTickets"); n != 1 {
+			c.errorf("DropUserTickets = %d, want 1", n)
+		}
+		returns(c, "Consent", consent)(s.Consent(c.ctx, "x", "x"))
+		c.ok(s.DeleteConsent(c.ctx, "x", "x"), "DeleteConsent")
+		until := future()
+		returns(c, "ClaimDelivery", claimed(delivery, 1, until))(s.ClaimDelivery(c.ctx, "x", time.Now(), until))
 	}},
 	{"expiry never leads", "A backend's own time-to-live may lag by up to a minute, never lead.", func(c *recorder, s store.Store) {
 		soon := time.Now().Add(30 * time.Second).Truncate(time.Millisecond)
@@ -77,17 +103,30 @@ var storeRules = []rule[store.Store]{
 			old, next := fresh[store.Session](), fresh[store.Session]()
 			g, t := pair()
 			user := fresh[store.User]()
+			next.ID = old.ID
+			consent, delivery := fresh[store.Consent](), due(fresh[store.Delivery]().Kind, past())
+			at := time.Now().Truncate(time.Millisecond)
+			until := at.Add(time.Minute)
 			c.ok(s.CreateSession(c.ctx, old), "CreateSession")
+			c.ok(s.PutDelivery(c.ctx, delivery), "PutDelivery")
 			var wg sync.WaitGroup
 			wg.Go(func() { c.cutOff("ReplaceSession", s.ReplaceSession(ctx, old.Handle, next)) })
 			wg.Go(func() { c.cutOff("CreateGrant", s.CreateGrant(ctx, g, t)) })
 			wg.Go(func() { c.cutOff("CreateUser", s.CreateUser(ctx, user)) })
+			wg.Go(func() { c.cutOff("AddConsent", s.AddConsent(ctx, consent)) })
+			wg.Go(func() {
+				_, err := s.ClaimDelivery(ctx, delivery.Kind, at, until)
+				c.cutOff("ClaimDelivery", err)
+			})
 			time.AfterFunc(time.Duration(rand.IntN(300))*time.Microsecond, cancel)
 			wg.Wait()
 			cancel()
 			whole := func() (faults []string) {
 				_, oldErr := s.Session(c.ctx, old.Handle)
-				_, nextErr := s.Session(c.ctx, next.Handle)
+				then, nextErr := s.Session(c.ctx, next.Handle)
+				if nextErr == nil && len(then.Clients) != len(old.Clients)+len(next.Clients) {
+					faults = append(faults, fmt.Sprintf("ReplaceSession left %d clients of %d", len(then.Clients), len(old.Clients)+len(next.Clients)))
+				}
 				if (oldErr == nil) == (nextErr == nil) {
 					faults = append(faults, fmt.Sprintf("ReplaceSession left the old session with %v and the next with %v", oldErr, nextErr))
 				}
@@ -102,17 +141,31 @@ var storeRules = []rule[store.Store]{
 						faults = append(faults, fmt.Sprintf("CreateUser left the user with %v and a credential with %v", idErr, err))
 					}
 				}
+				agreed, consentErr := s.Consent(c.ctx, consent.UserID, consent.ClientID)
+				if consentErr == nil && len(agreed.Scopes) != len(consent.Scopes) {
+					faults = append(faults, fmt.Sprintf("AddConsent left %q of %q", agreed.Scopes, consent.Scopes))
+				}
 				return faults
 			}
 			// A write may happen between two of these look-ups, but not stay half done.
 			var faults []string
 			for range 5 {
 				if faults = whole(); len(faults) == 0 {
-					return
+					break
 				}
 				time.Sleep(10 * time.Millisecond)
 			}
-			c.errorf("%s", strings.Join(faults, "\n"))
+			if len(faults) > 0 {
+				c.errorf("%s", strings.Join(faults, "\n"))
+			}
+			// What was claimed has been tried once and is due later, or neither.
+			again, err := s.ClaimDelivery(c.ctx, delivery.Kind, at, until)
+			tries := 1
+			if errors.Is(err, store.ErrNotFound) {
+				again, err = s.ClaimDelivery(c.ctx, delivery.Kind, until, until)
+				tries = 2
+			}
+			returns(c, "ClaimDelivery after one that was cut off", claimed(delivery, tries, until))(again, err)
 		})
 	}},
 	{"a sweep removes what has expired, a batch at a time", "Sweep removes at most limit expired records (of all kinds together) and returns how many it removed; fewer than limit means that nothing expired is left.", sweeps},
@@ -178,6 +231,11 @@ func sweeps(c *recorder, s store.Store) {
 	kept := fresh[store.Session]()
 	kept.IdleAt, kept.ExpiresAt = future().Add(24*time.Hour), future().Add(24*time.Hour)
 	c.ok(s.CreateSession(c.ctx, kept), "CreateSession")
+	consent, keptTicket, keptKey := fresh[store.Consent](), fresh[store.Ticket](), fresh[store.SigningKey]()
+	keptTicket.ExpiresAt, keptKey.ExpiresAt = kept.ExpiresAt, kept.ExpiresAt
+	c.ok(s.AddConsent(c.ctx, consent), "AddConsent")
+	c.ok(s.PutTicket(c.ctx, keptTicket), "PutTicket")
+	c.ok(s.CreateSigningKey(c.ctx, keptKey), "CreateSigningKey")
 	want := 0
 	var grant store.Grant
 	for i := range each {
@@ -191,7 +249,18 @@ func sweeps(c *recorder, s store.Store) {
 		c.ok(s.RevokeGrant(c.ctx, fmt.Sprint("revoked ", i), future()), "RevokeGrant")
 		_, err := s.Add(c.ctx, fmt.Sprint("counter ", i), 1, time.Hour)
 		c.ok(err, "Add")
-		want += 10
+		c.ok(s.PutTicket(c.ctx, fresh[store.Ticket]()), "PutTicket")
+		used := fresh[store.Ticket]()
+		c.ok(s.PutTicket(c.ctx, used), "PutTicket")
+		_, err = s.TakeTicket(c.ctx, used.Kind, used.Hash, used.ClientID)
+		c.ok(err, "TakeTicket")
+		c.ok(s.CreateSigningKey(c.ctx, fresh[store.SigningKey]()), "CreateSigningKey")
+		c.ok(s.PutDelivery(c.ctx, due(ofLogout, past())), "PutDelivery")
+		claim := fresh[store.Delivery]()
+		c.ok(s.PutDelivery(c.ctx, claim), "PutDelivery")
+		_, err = s.ClaimDelivery(c.ctx, claim.Kind, claim.DueAt, claim.DueAt)
+		c.ok(err, "ClaimDelivery")
+		want += 15
 	}
 	if n, err := sweeper.Sweep(c.ctx, time.Now(), 1000); n != 0 || err != nil {
 		c.errorf("Sweep with nothing expired = %d, %v, want 0", n, err)
@@ -228,4 +297,8 @@ func sweeps(c *recorder, s store.Store) {
 	returns(c, "Session that lives longer", kept)(s.Session(c.ctx, kept.Handle))
 	returns(c, "Client", client)(s.Client(c.ctx, client.ID))
 	returns(c, "User", stored(user, 1))(s.User(c.ctx, user.ID))
+	returns(c, "Consent, which does not end", consent)(s.Consent(c.ctx, consent.UserID, consent.ClientID))
+	returns(c, "Ticket that lives longer", keptTicket)(s.Ticket(c.ctx, keptTicket.Kind, keptTicket.Hash))
+	lists(c, "SigningKeys that live longer", s.SigningKeys(c.ctx), keptKey)
+	fails[store.Delivery](c, "ClaimDelivery when all were swept", store.ErrNotFound)(s.ClaimDelivery(c.ctx, ofLogout, future(), future()))
 }

@@ -51,6 +51,10 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	t.Run("Customers", func(t *testing.T) { TestCustomers(t, as[store.Customers](open)) })
 	t.Run("Subscriptions", func(t *testing.T) { TestSubscriptions(t, as[store.Subscriptions](open)) })
 	t.Run("Memberships", func(t *testing.T) { TestMemberships(t, as[store.Memberships](open)) })
+	t.Run("Tickets", func(t *testing.T) { TestTickets(t, as[store.Tickets](open)) })
+	t.Run("SigningKeys", func(t *testing.T) { TestSigningKeys(t, as[store.SigningKeys](open)) })
+	t.Run("Consents", func(t *testing.T) { TestConsents(t, as[store.Consents](open)) })
+	t.Run("Outbox", func(t *testing.T) { TestOutbox(t, as[store.Outbox](open)) })
 	t.Run("Store", func(t *testing.T) { TestStore(t, open) })
 }
 
@@ -71,7 +75,9 @@ type MergeStore interface {
 func TestMerges(t *testing.T, open func(t *testing.T) MergeStore) { run(t, open, mergeRules) }
 
 // TestSessions checks the [store.Sessions] contract.
-func TestSessions(t *testing.T, open func(t *testing.T) store.Sessions) { run(t, open, sessionRules) }
+func TestSessions(t *testing.T, open func(t *testing.T) store.Sessions) {
+	run(t, open, allSessionRules())
+}
 
 // TestRememberSeries checks the [store.RememberSeries] contract.
 func TestRememberSeries(t *testing.T, open func(t *testing.T) store.RememberSeries) {
@@ -112,6 +118,20 @@ func TestMemberships(t *testing.T, open func(t *testing.T) store.Memberships) {
 	run(t, open, membershipRules)
 }
 
+// TestTickets checks the [store.Tickets] contract.
+func TestTickets(t *testing.T, open func(t *testing.T) store.Tickets) { run(t, open, ticketRules) }
+
+// TestSigningKeys checks the [store.SigningKeys] contract.
+func TestSigningKeys(t *testing.T, open func(t *testing.T) store.SigningKeys) {
+	run(t, open, signingKeyRules)
+}
+
+// TestConsents checks the [store.Consents] contract.
+func TestConsents(t *testing.T, open func(t *testing.T) store.Consents) { run(t, open, consentRules) }
+
+// TestOutbox checks the [store.Outbox] contract.
+func TestOutbox(t *testing.T, open func(t *testing.T) store.Outbox) { run(t, open, outboxRules) }
+
 // TestStore checks what concerns a whole store: roles that do not mix, and, if
 // the store has them, the [store.Sweeper] and [store.Pinger] contracts.
 func TestStore(t *testing.T, open func(t *testing.T) store.Store) { run(t, open, storeRules) }
@@ -137,7 +157,7 @@ func Check(ctx context.Context, open func() store.Store) []Failure {
 	all = append(all, check(ctx, "Clients", func() store.Clients { return open() }, clientRules)...)
 	all = append(all, check(ctx, "Users", func() store.Users { return open() }, userRules)...)
 	all = append(all, check(ctx, "Merges", func() MergeStore { return open() }, mergeRules)...)
-	all = append(all, check(ctx, "Sessions", func() store.Sessions { return open() }, sessionRules)...)
+	all = append(all, check(ctx, "Sessions", func() store.Sessions { return open() }, allSessionRules())...)
 	all = append(all, check(ctx, "RememberSeries", func() store.RememberSeries { return open() }, seriesRules)...)
 	all = append(all, check(ctx, "OneTimeCodes", func() store.OneTimeCodes { return open() }, oneTimeRules)...)
 	all = append(all, check(ctx, "Runs", func() store.Runs { return open() }, runRules)...)
@@ -147,6 +167,10 @@ func Check(ctx context.Context, open func() store.Store) []Failure {
 	all = append(all, check(ctx, "Customers", func() store.Customers { return open() }, customerRules)...)
 	all = append(all, check(ctx, "Subscriptions", func() store.Subscriptions { return open() }, subscriptionRules)...)
 	all = append(all, check(ctx, "Memberships", func() store.Memberships { return open() }, membershipRules)...)
+	all = append(all, check(ctx, "Tickets", func() store.Tickets { return open() }, ticketRules)...)
+	all = append(all, check(ctx, "SigningKeys", func() store.SigningKeys { return open() }, signingKeyRules)...)
+	all = append(all, check(ctx, "Consents", func() store.Consents { return open() }, consentRules)...)
+	all = append(all, check(ctx, "Outbox", func() store.Outbox { return open() }, outboxRules)...)
 	return append(all, check(ctx, "Store", open, storeRules)...)
 }
 
