@@ -77,7 +77,8 @@ func writeForEver(s *sqlitestore.Store) error {
 	return <-errs
 }
 
-// writeOne is four writes: a user, a session, a code that is used, a grant.
+// writeOne is a user, a session that a client visits, a code and a ticket that are
+// used, a grant, a consent, and a delivery that is claimed.
 func writeOne(ctx context.Context, s *sqlitestore.Store, name string) error {
 	end := time.Now().Add(time.Hour)
 	hash := store.DigestOf(name)
@@ -87,6 +88,12 @@ func writeOne(ctx context.Context, s *sqlitestore.Store, name string) error {
 		s.PutCode(ctx, store.AuthorizationCode{Hash: hash, ClientID: "client", GrantID: name, ExpiresAt: end}),
 		func() error { _, err := s.TakeCode(ctx, hash, "client"); return err }(),
 		s.CreateGrant(ctx, store.Grant{ID: name, UserID: name, ExpiresAt: end}, store.AccessToken{Hash: hash, GrantID: name, ExpiresAt: end}),
+		s.VisitSession(ctx, hash, "client"),
+		s.PutTicket(ctx, store.Ticket{Kind: store.ProofID, Hash: hash, ClientID: "client", ExpiresAt: end}),
+		func() error { _, err := s.TakeTicket(ctx, store.ProofID, hash, "client"); return err }(),
+		s.AddConsent(ctx, store.Consent{UserID: name, ClientID: "client", Scopes: []string{"openid"}}),
+		s.PutDelivery(ctx, store.Delivery{Kind: store.DeliveryKind(name), ID: name, DueAt: time.Now(), ExpiresAt: end}),
+		func() error { _, err := s.ClaimDelivery(ctx, store.DeliveryKind(name), end, end); return err }(),
 	)
 }
 
@@ -94,7 +101,7 @@ func writeOne(ctx context.Context, s *sqlitestore.Store, name string) error {
 func checkOne(ctx context.Context, s *sqlitestore.Store, name string) error {
 	hash := store.DigestOf(name)
 	_, user := s.UserByCredential(ctx, store.Email, name)
-	_, session := s.Session(ctx, hash)
+	visited, session := s.Session(ctx, hash)
 	_, grant := s.Grant(ctx, name)
 	_, token := s.AccessToken(ctx, hash)
 	_, code := s.TakeCode(ctx, hash, "client")
@@ -103,7 +110,20 @@ func checkOne(ctx context.Context, s *sqlitestore.Store, name string) error {
 	} else {
 		code = nil
 	}
-	return errors.Join(user, session, grant, token, code)
+	_, ticket := s.Ticket(ctx, store.ProofID, hash)
+	if !errors.Is(ticket, store.ErrUsed) {
+		ticket = fmt.Errorf("a used ticket is not used any more: %w", ticket)
+	} else {
+		ticket = nil
+	}
+	if session == nil && len(visited.Clients) != 1 {
+		session = fmt.Errorf("the session was visited by %q", visited.Clients)
+	}
+	_, consent := s.Consent(ctx, name, "client")
+	if again := s.RetryDelivery(ctx, store.DeliveryKind(name), name, 1, time.Now().Add(time.Hour)); again != nil {
+		consent = errors.Join(consent, fmt.Errorf("a delivery that was claimed once: %w", again))
+	}
+	return errors.Join(user, session, grant, token, code, ticket, consent)
 }
 
 // TestSurvivesKill kills a writing process at some moment, again and again, and

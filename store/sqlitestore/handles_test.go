@@ -72,10 +72,79 @@ func TestStoreRacesOverHandles(t *testing.T) {
 		raceHandles(t, handles, store.ErrConflict, func(s *sqlitestore.Store, _ int) error {
 			return s.SwapSeries(ctx, store.Series{ID: id, Version: 1, IdleAt: end, ExpiresAt: end})
 		})
+		ticket := store.Ticket{Kind: store.ProofID, Hash: hash, ClientID: "client", ExpiresAt: end}
+		raceHandles(t, handles, store.ErrConflict, func(s *sqlitestore.Store, _ int) error { return s.PutTicket(ctx, ticket) })
+		raceHandles(t, handles, store.ErrUsed, func(s *sqlitestore.Store, _ int) error {
+			_, err := s.TakeTicket(ctx, ticket.Kind, hash, "client")
+			return err
+		})
+		raceHandles(t, handles, store.ErrConflict, func(s *sqlitestore.Store, i int) error {
+			return s.CreateSigningKey(ctx, store.SigningKey{ID: fmt.Sprint(id, " by ", i), Alg: "ES256", Generation: int64(round + 1), ExpiresAt: end})
+		})
+		must(t, handles[0].PutDelivery(ctx, store.Delivery{Kind: store.BackchannelLogout, ID: id, DueAt: time.Now(), ExpiresAt: end}))
+		raceHandles(t, handles, store.ErrNotFound, func(s *sqlitestore.Store, _ int) error {
+			_, err := s.ClaimDelivery(ctx, store.BackchannelLogout, time.Now(), end)
+			return err
+		})
 		// What one handle has written the other sees at once.
 		must(t, handles[0].RevokeGrant(ctx, id, end))
 		if _, err := handles[1].Grant(ctx, id); !errors.Is(err, store.ErrRevoked) {
 			t.Fatalf("Grant by the other handle: %v, want %v", err, store.ErrRevoked)
 		}
+	}
+}
+
+// TestNothingIsLostOverHandles is what is added to one record from both sides.
+func TestNothingIsLostOverHandles(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "connectid.db")
+	handles := [2]*sqlitestore.Store{openFile(t, file), openFile(t, file)}
+	ctx, r := t.Context(), session()
+	must(t, handles[0].CreateSession(ctx, r))
+	const deliveries = 200
+	for i := range deliveries {
+		must(t, handles[i%2].PutDelivery(ctx, store.Delivery{Kind: store.BackchannelLogout, ID: fmt.Sprint(i), DueAt: time.Now(), ExpiresAt: r.ExpiresAt}))
+	}
+	var (
+		wg  sync.WaitGroup
+		mu  sync.Mutex
+		got = map[string]int{}
+	)
+	at := time.Now()
+	for i := range 64 {
+		wg.Go(func() {
+			s := handles[i%2]
+			if err := s.AddConsent(ctx, store.Consent{UserID: "user", ClientID: "client", Scopes: []string{fmt.Sprintf("%02d", i)}}); err != nil {
+				t.Errorf("AddConsent: %v", err)
+			}
+			if err := s.VisitSession(ctx, r.Handle, fmt.Sprint(i)); err != nil {
+				t.Errorf("VisitSession: %v", err)
+			}
+			for {
+				d, err := s.ClaimDelivery(ctx, store.BackchannelLogout, at, r.ExpiresAt)
+				if errors.Is(err, store.ErrNotFound) {
+					return
+				}
+				if err != nil {
+					t.Errorf("ClaimDelivery: %v", err)
+					return
+				}
+				mu.Lock()
+				got[d.ID]++
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	for id, n := range got {
+		if n != 1 {
+			t.Errorf("delivery %s was handed out %d times", id, n)
+		}
+	}
+	sess, err := handles[1].Session(ctx, r.Handle)
+	must(t, err)
+	consent, err := handles[1].Consent(ctx, "user", "client")
+	must(t, err)
+	if len(got) != deliveries || len(sess.Clients) != 64 || len(consent.Scopes) != 64 {
+		t.Errorf("%d deliveries, %d visits, %d scopes; want %d, 64, 64", len(got), len(sess.Clients), len(consent.Scopes), deliveries)
 	}
 }
