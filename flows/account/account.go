@@ -32,6 +32,8 @@ type Store interface {
 	store.Grants
 	store.Counters
 	store.DirectoryLinks
+	store.Consents
+	store.Tickets
 }
 
 // Origin says who is asking.
@@ -225,7 +227,7 @@ func New(c Config) (*Service, error) {
 		devices:     c.Keys.Codec("device cookie", c.Lifetimes.Device, false),
 	}
 	s.merging.Parts = append([]MergePart{mergeLinks{s}}, c.Merge.Parts...)
-	s.parts = append([]Part{s.directories(), s.merges()}, s.parts...)
+	s.parts = append([]Part{s.directories(), s.consents(), s.merges()}, s.parts...)
 	if s.captchaWhen == nil {
 		s.captchaWhen = HalfUsed
 	}

@@ -90,7 +90,7 @@ func (s *Service) claim(ctx context.Context, u store.User, c Credential) (Proof,
 		// It stays unverified, so that no password opens the account, until all
 		// that the first holder may have had is ended: a failure here is made
 		// good by the next code.
-		if err := s.endAll(ctx, u, store.Digest{}, false); err != nil {
+		if err := errors.Join(s.endAll(ctx, u, store.Digest{}, false), s.endConsents(ctx, u.ID)); err != nil {
 			return Proof{}, err
 		}
 		u, err = s.change(ctx, u, func(u *store.User) bool {
@@ -126,7 +126,7 @@ func hasOther(u store.User, i int) bool {
 }
 
 // endAll ends what lets somebody act as the user without asking again: series,
-// sessions but the one to keep, open codes, and grants. The user's epoch has
+// sessions but the one to keep, open codes of all kinds, and grants. The user's epoch has
 // been raised before, so that what is stored from then on by an older proof is
 // undone by who stores it. Nothing stands before what it is made of: series make
 // sessions, sessions make authorization codes, codes make grants. It tries all
@@ -137,6 +137,7 @@ func (s *Service) endAll(ctx context.Context, u store.User, keep store.Digest, k
 	for _, c := range u.Credentials {
 		errs = append(errs, ending("codes", s.store.DropOneTimeCodes(ctx, c.Kind, c.Identity)))
 	}
+	errs = append(errs, s.endTickets(ctx, u.ID))
 	return errors.Join(append(errs, s.endGrants(ctx, u.ID))...)
 }
 

@@ -3,6 +3,7 @@ package account
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/connectid-kit/connectid/flows/message"
@@ -49,7 +50,8 @@ func (s *Service) Delete(ctx context.Context, d Deletion) error {
 	}
 	// Who logged in, or was given tokens, between the last two calls. From here
 	// on nobody can.
-	if err := s.endAll(context.WithoutCancel(ctx), u, store.Digest{}, false); err != nil {
+	after := context.WithoutCancel(ctx)
+	if err := errors.Join(s.endAll(after, u, store.Digest{}, false), s.endConsents(after, u.ID)); err != nil {
 		s.log.ErrorContext(ctx, "account: what began while an account was deleted may go on until it expires", "user", u.ID, "err", err)
 	}
 	s.notify(ctx, Notice{Kind: NoticeUserDeleted, UserID: u.ID, ClientID: d.Client.ID})

@@ -24,6 +24,7 @@ type Device struct {
 	UsedAt     time.Time
 	EndsAt     time.Time // when not used before
 	Current    bool      // the one that asks
+	Clients    []string  // that are told when a session ends
 }
 
 // Here is the browser that asks.
@@ -49,7 +50,7 @@ func (s *Service) Devices(ctx context.Context, userID string, here Here) ([]Devi
 		all = append(all, Device{
 			Key: s.deviceKey(s.keys.ID(), userID, "session", sess.Handle.String()), Agent: sess.Agent,
 			ClientID: sess.ClientID, CreatedAt: sess.CreatedAt, UsedAt: sess.UsedAt, EndsAt: earlier(sess.IdleAt, sess.ExpiresAt),
-			Current: same(sess.Handle, here.Session),
+			Current: same(sess.Handle, here.Session), Clients: sess.Clients,
 		})
 	}
 	own, err := s.ownSeries(ctx, here)

@@ -210,7 +210,7 @@ func TestOrderOfEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := strings.Join(slices.DeleteFunc(spy.calls, func(call string) bool { return call == "User" || call == "Add" }), " ")
-		if want := "UpdateUser EndUserSeries EndUserSessions DropOneTimeCodes RevokeUserGrants"; got != want {
+		if want := "UpdateUser EndUserSeries EndUserSessions DropOneTimeCodes DropUserTickets RevokeUserGrants"; got != want {
 			t.Errorf("%s: %s, want %s", c.name, got, want)
 		}
 	}

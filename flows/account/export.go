@@ -58,6 +58,7 @@ type ExportCredential struct {
 type ExportDevice struct {
 	Kind      string    `json:"kind"` // session or remembered
 	Device    string    `json:"device"`
+	Clients   []string  `json:"clients,omitempty"` // that are told when a session ends
 	Site      string    `json:"site"`
 	ClientID  string    `json:"clientId"`
 	CreatedAt time.Time `json:"createdAt"`
@@ -73,6 +74,8 @@ type ExportSite struct {
 	Since    time.Time `json:"since"`
 	UsedAt   time.Time `json:"usedAt"`
 	EndsAt   time.Time `json:"endsAt"`
+	// Resources are the resource servers that its access is for (RFC 8707).
+	Resources []string `json:"resources,omitempty"`
 }
 
 // Export returns everything that the stores hold of the user. What is left out
@@ -111,14 +114,14 @@ func (s *Service) Export(ctx context.Context, userID string) (Export, error) {
 		if d.Remembered {
 			kind = "remembered"
 		}
-		x.Devices = append(x.Devices, ExportDevice{kind, d.Agent, d.ClientName, d.ClientID, d.CreatedAt, d.UsedAt, d.EndsAt})
+		x.Devices = append(x.Devices, ExportDevice{kind, d.Agent, d.Clients, d.ClientName, d.ClientID, d.CreatedAt, d.UsedAt, d.EndsAt})
 	}
 	sites, err := s.Sites(ctx, u.ID)
 	if err != nil {
 		return Export{}, err
 	}
 	for _, site := range sites {
-		x.Sites = append(x.Sites, ExportSite{site.Name, site.ClientID, site.Scope, site.Since, site.UsedAt, site.EndsAt})
+		x.Sites = append(x.Sites, ExportSite{site.Name, site.ClientID, site.Scope, site.Since, site.UsedAt, site.EndsAt, site.Resources})
 	}
 	for _, p := range s.PartsOf(ctx, u) {
 		if p.Err != nil { // an export is whole, or there is none

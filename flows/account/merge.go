@@ -93,8 +93,8 @@ type MergeRequest struct {
 
 // Merge makes both accounts one: the survivor gets the credentials of the other
 // account, whose ID leads to her from then on, and whose sessions, remember-me
-// series, grants and codes end, before the step is done (a failure leaves both
-// accounts as they were) and again after it. The survivor's own go on. All
+// series, grants, codes and consents end, before the step is done (a failure
+// leaves both accounts as they were) and again after it. The survivor's own go on. All
 // verified credentials of both are told.
 //
 // [ErrMergeChanged] when it would not do what was seen, [ErrMergeRefused] and
@@ -164,7 +164,7 @@ func (s *Service) mergeOf(c store.Client, p MergePlan) store.Merge {
 // mergeInside is done in the step, before it is committed: what can be done in
 // vain first, the host's share last.
 func (s *Service) mergeInside(ctx context.Context, m store.Merge, absorbed store.User) error {
-	if err := s.endAll(ctx, absorbed, store.Digest{}, false); err != nil {
+	if err := errors.Join(s.endAll(ctx, absorbed, store.Digest{}, false), s.endConsents(ctx, absorbed.ID)); err != nil {
 		return err
 	}
 	for _, part := range s.merging.Parts {

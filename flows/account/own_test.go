@@ -52,10 +52,15 @@ func newEstate(t testing.TB, edit ...func(*account.Config)) *estate {
 		t.Fatal(err)
 	}
 	if err := w.store.CreateGrant(t.Context(), store.Grant{
-		ID: "grant-1", ClientID: clientA.ID, UserID: w.user.ID, Scope: "profile", Refresh: store.DigestOf("refresh"),
+		ID: "grant-1", ClientID: clientA.ID, UserID: w.user.ID, Scope: "profile", Refresh: store.DigestOf("refresh"), Resources: []string{"https://api.example.com/"},
 		CreatedAt: time.Now(), RefreshExpires: time.Now().Add(time.Hour), ExpiresAt: time.Now().Add(time.Hour),
 	}, store.AccessToken{Hash: store.DigestOf("token"), GrantID: "grant-1", ClientID: clientA.ID, UserID: w.user.ID, ExpiresAt: time.Now().Add(time.Hour)}); err != nil {
 		t.Fatal(err)
+	}
+	for s := range w.store.UserSessions(t.Context(), w.user.ID) {
+		if err := w.store.VisitSession(t.Context(), s.Handle, clientA.ID); err != nil {
+			t.Fatal(err)
+		}
 	}
 	devices, err := w.Devices(t.Context(), w.user.ID, w.here)
 	if err != nil {
@@ -143,13 +148,13 @@ func TestOwnOutage(t *testing.T) {
 var notExported = map[string]string{
 	"User.PasswordHash": "secret", "User.Epoch": "the store's", "Series.Epoch": "the account's own", "Series.RotatedAt": "of a secret", "Series.Lost": "of a secret",
 	"Session.Handle": "secret", "Session.Check": "secret", "Session.UserID": "the account's own",
-	"Session.Method": "how, at one moment", "Session.FreshAt": "how, at one moment",
+	"Session.ID": "a random name of the login", "Session.Method": "how, at one moment", "Session.FreshAt": "how, at one moment",
 	"Series.ID": "secret", "Series.Current": "secret", "Series.Previous": "secret", "Series.Older": "secret",
 	"Series.OlderUntil": "of a secret", "Series.PresentedAt": "of a secret", "Series.KeyID": "of a secret",
 	"Series.Version": "the store's", "Series.UserID": "the account's own", "Series.FreshAt": "the same as CreatedAt",
 	"Grant.ID": "names secrets", "Grant.Version": "the store's", "Grant.UserID": "the account's own",
 	"Grant.AuthenticatedAt": "of the session", "Grant.Generation": "of a secret", "Grant.Refresh": "secret",
-	"Grant.Previous": "secret", "Grant.KeyID": "of a secret", "Grant.RefreshExpires": "of a secret",
+	"Grant.Previous": "secret", "Grant.SessionID": "a random name of the login", "Grant.DPoPKey": "of a secret", "Grant.KeyID": "of a secret", "Grant.RefreshExpires": "of a secret",
 }
 
 // A field that somebody adds to a record has to be exported, or listed above.
@@ -163,9 +168,9 @@ func TestExportHoldsEveryField(t *testing.T) {
 			"Ties": "Account.Ties", "CreatedAt": "Account.CreatedAt", "UpdatedAt": "Account.UpdatedAt",
 		},
 		reflect.TypeFor[store.Credential](): {"Kind": "Type", "Identity": "ComparedAs", "Spelling": "Credential", "VerifiedAt": "VerifiedAt", "AddedAt": "AddedAt"},
-		reflect.TypeFor[store.Session]():    {"ClientID": "ClientID", "Agent": "Device", "CreatedAt": "CreatedAt", "UsedAt": "UsedAt", "IdleAt": "EndsAt", "ExpiresAt": "EndsAt"},
+		reflect.TypeFor[store.Session]():    {"ClientID": "ClientID", "Agent": "Device", "Clients": "Clients", "CreatedAt": "CreatedAt", "UsedAt": "UsedAt", "IdleAt": "EndsAt", "ExpiresAt": "EndsAt"},
 		reflect.TypeFor[store.Series]():     {"ClientID": "ClientID", "Agent": "Device", "CreatedAt": "CreatedAt", "UsedAt": "UsedAt", "IdleAt": "EndsAt", "ExpiresAt": "EndsAt"},
-		reflect.TypeFor[store.Grant]():      {"ClientID": "ClientID", "Scope": "Scope", "CreatedAt": "Since", "RotatedAt": "UsedAt", "ExpiresAt": "EndsAt"},
+		reflect.TypeFor[store.Grant]():      {"ClientID": "ClientID", "Scope": "Scope", "CreatedAt": "Since", "RotatedAt": "UsedAt", "ExpiresAt": "EndsAt", "Resources": "Resources"},
 	}
 	for typ, fields := range exported {
 		for i := range typ.NumField() {
@@ -194,7 +199,7 @@ func TestExportHoldsEveryField(t *testing.T) {
 	for path, v := range map[string]any{"account": x.Account, "credential": x.Credentials[1], "device": x.Devices[0], "remembered": x.Devices[2], "site": x.Sites[0]} {
 		r := reflect.ValueOf(v)
 		for i := range r.NumField() {
-			if name := r.Type().Field(i).Name; r.Field(i).IsZero() && name != "Blocked" {
+			if name := r.Type().Field(i).Name; r.Field(i).IsZero() && name != "Blocked" && !(path == "remembered" && name == "Clients") {
 				t.Errorf("%s: %s is empty", path, name)
 			}
 		}
@@ -259,7 +264,7 @@ func TestDeleteOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	order = append(order, w.faulty.Calls()...)
-	want := []string{"User", "host", "DeleteUserDirectoryLinks", "part", "EndUserSeries", "EndUserSessions", "DropOneTimeCodes", "DropOneTimeCodes", "RevokeUserGrants", "DeleteUser"}
+	want := []string{"User", "host", "DeleteUserDirectoryLinks", "DeleteUserConsents", "part", "EndUserSeries", "EndUserSessions", "DropOneTimeCodes", "DropOneTimeCodes", "DropUserTickets", "RevokeUserGrants", "DeleteUser"}
 	if len(order) < len(want) || !slices.Equal(order[:len(want)], want) {
 		t.Errorf("calls %q, want %q first", order, want)
 	}

@@ -21,10 +21,17 @@ type Handles struct {
 // handleLen is the length of a handle: 32 bytes in base64url.
 const handleLen = 43
 
-func newHandle() string {
-	var b [32]byte
-	rand.Read(b[:])
-	return base64.RawURLEncoding.EncodeToString(b[:])
+func newHandle() string { return randomText(32) }
+
+// newSessionID returns the public ID of a login: 128 bits, so that it is unique
+// without asking (OpenID Connect Back-Channel Logout 1.0, section 2.1: sid).
+func newSessionID() string { return randomText(16) }
+
+// randomText returns that many random bytes in base64url.
+func randomText(bytes int) string {
+	b := make([]byte, bytes)
+	rand.Read(b)
+	return base64.RawURLEncoding.EncodeToString(b)
 }
 
 // The methods of a session.
@@ -47,14 +54,20 @@ type SessionStart struct {
 }
 
 // StartSession starts a session with new handles, and ends the one that it
-// replaces in the same step. [ErrUserGone] when the user has been blocked,
+// replaces in the same step. If that is a live one of the same user, it is the
+// same login in other words: its ID stays, and so do the clients that want to be
+// told of its end. Any other session gets an ID of its own. [ErrUserGone] when the user has been blocked,
 // deleted or absorbed meanwhile, or has ended all that she had: the epoch is
 // another one.
 func (s *Service) StartSession(ctx context.Context, st SessionStart) (Handles, store.Session, error) {
 	h := Handles{Session: newHandle(), Check: newHandle()}
+	id, err := s.sessionID(ctx, st)
+	if err != nil {
+		return Handles{}, store.Session{}, fmt.Errorf("start session: %w", err)
+	}
 	at := now()
 	sess := store.Session{
-		Handle: store.DigestOf(h.Session), Check: store.DigestOf(h.Check),
+		Handle: store.DigestOf(h.Session), Check: store.DigestOf(h.Check), ID: id,
 		UserID: st.UserID, ClientID: st.ClientID, Method: st.Method, Agent: st.Agent,
 		CreatedAt: at, UsedAt: at,
 		IdleAt:    at.Add(s.life.SessionIdle + s.life.SessionTouch),
@@ -65,7 +78,6 @@ func (s *Service) StartSession(ctx context.Context, st SessionStart) (Handles, s
 			sess.FreshAt = at
 		}
 	}
-	var err error
 	if st.Replace.IsZero() {
 		err = s.store.CreateSession(ctx, sess)
 	} else {
@@ -80,6 +92,24 @@ func (s *Service) StartSession(ctx context.Context, st SessionStart) (Handles, s
 		return Handles{}, store.Session{}, errors.Join(err, s.store.EndSession(ctx, sess.Handle))
 	}
 	return h, sess, nil
+}
+
+// sessionID returns the ID that the session is to have: that of the one it
+// replaces, if it is the same user's.
+func (s *Service) sessionID(ctx context.Context, st SessionStart) (string, error) {
+	if st.Replace.IsZero() {
+		return newSessionID(), nil
+	}
+	old, err := s.SessionOf(ctx, st.Replace)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return newSessionID(), nil
+	case err != nil:
+		return "", err
+	case old.UserID != st.UserID || old.ID == "":
+		return newSessionID(), nil
+	}
+	return old.ID, nil
 }
 
 // still returns [ErrUserGone] unless the user is in that epoch and not blocked.

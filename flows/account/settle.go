@@ -55,11 +55,11 @@ func (s *Service) settle(ctx context.Context, m store.Merge, c store.Client, fir
 	var err error
 	switch {
 	case m.UndoneAt.IsZero():
-		err = errors.Join(s.endLogins(ctx, m.Absorbed, store.Digest{}, false), s.endGrants(ctx, m.Absorbed))
+		err = errors.Join(s.endAbsorbed(ctx, m.Absorbed)...)
 	case m.EndedAt.Before(m.UndoneAt):
 		var u store.User // who may have been absorbed since
 		if u, err = s.store.ResolveUser(ctx, m.Survivor); err == nil {
-			err = errors.Join(s.endLogins(ctx, u.ID, store.Digest{}, false), s.endGrants(ctx, u.ID))
+			err = errors.Join(s.endLogins(ctx, u.ID, store.Digest{}, false), s.endTickets(ctx, u.ID), s.endGrants(ctx, u.ID))
 		} else if errors.Is(err, store.ErrNotFound) {
 			err = nil
 		}

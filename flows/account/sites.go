@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/connectid-kit/connectid/store"
@@ -18,6 +19,9 @@ type Site struct {
 	Since    time.Time
 	UsedAt   time.Time // when it last renewed its access
 	EndsAt   time.Time // when its access ends if it is not renewed
+	// Resources are the resource servers that its access is for; empty for none
+	// named.
+	Resources []string
 }
 
 // Sites lists the clients that hold a live grant of the user, the newest first.
@@ -44,6 +48,11 @@ func (s *Service) Sites(ctx context.Context, userID string) ([]Site, error) {
 			all = append(all, Site{ClientID: g.ClientID, Name: name, Scope: g.Scope, Since: g.CreatedAt, UsedAt: used, EndsAt: g.ExpiresAt})
 		}
 		site := &all[i]
+		for _, r := range g.Resources {
+			if !slices.Contains(site.Resources, r) {
+				site.Resources = append(site.Resources, r)
+			}
+		}
 		if g.CreatedAt.Before(site.Since) {
 			site.Since = g.CreatedAt
 		}

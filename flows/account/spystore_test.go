@@ -133,6 +133,14 @@ func (s *spyStore) RevokeUserGrants(ctx context.Context, id string, until time.T
 	return get(s, "RevokeUserGrants", func() (int, error) { return s.Store.RevokeUserGrants(ctx, id, until) })
 }
 
+func (s *spyStore) DropUserTickets(ctx context.Context, id string) (int, error) {
+	return get(s, "DropUserTickets", func() (int, error) { return s.Store.DropUserTickets(ctx, id) })
+}
+
+func (s *spyStore) DeleteUserConsents(ctx context.Context, id string) (int, error) {
+	return get(s, "DeleteUserConsents", func() (int, error) { return s.Store.DeleteUserConsents(ctx, id) })
+}
+
 func (s *spyStore) PutOneTimeCode(ctx context.Context, c store.OneTimeCode) error {
 	return s.do("PutOneTimeCode", func() error { return s.Store.PutOneTimeCode(ctx, c) })
 }
