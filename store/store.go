@@ -23,7 +23,8 @@
 //     kit checks expiry again with its own clock; a backend's own time-to-live
 //     may lag by up to a minute, never lead.
 //   - A record without a key (an empty ID or PartnerID, a zero Handle, Hash or
-//     Key, a customer's or member's Number that is missing) is refused with an
+//     Key, a customer's or member's Number that is missing, a ticket or delivery
+//     without a Kind, a consent without a UserID or ClientID) is refused with an
 //     error, and so is the revocation of a grant without an ID.
 //   - Secrets never reach a store: it sees their [Digest], or a keyed MAC.
 package store

@@ -135,11 +135,13 @@ var outboxRules = []rule[store.Outbox]{
 			const n = racers / 2
 			kind := fresh[store.Delivery]().Kind
 			want := map[string]store.Delivery{}
+			var puts sync.WaitGroup
 			for i := range n {
 				d := due(kind, past().Add(-time.Duration(i%3)*time.Minute))
-				c.ok(s.PutDelivery(c.ctx, d), "PutDelivery")
 				want[d.ID] = d
+				puts.Go(func() { c.noError(s.PutDelivery(c.ctx, d), "PutDelivery") })
 			}
+			puts.Wait()
 			var (
 				mu  sync.Mutex
 				got = map[string]int{}
@@ -165,7 +167,6 @@ var outboxRules = []rule[store.Outbox]{
 				if times != 1 {
 					c.errorf("%s was handed out %d times", id, times)
 				}
-				c.ok(s.FinishDelivery(c.ctx, kind, id), "FinishDelivery")
 			}
 		})
 	}},
