@@ -67,6 +67,12 @@ func (k *Kit) Revoke() http.Handler { return k.bounds.Handler(k.oauth.Revoke()) 
 // Introspect returns the handler of the introspection endpoint.
 func (k *Kit) Introspect() http.Handler { return k.bounds.Handler(k.oauth.Introspect()) }
 
+// UserInfo returns the handler of the UserInfo endpoint.
+func (k *Kit) UserInfo() http.Handler { return k.bounds.Handler(k.oauth.UserInfo()) }
+
+// JWKS returns the handler of the public keys that ID tokens are checked with.
+func (k *Kit) JWKS() http.Handler { return k.bounds.Handler(k.oauth.JWKS()) }
+
 // Assets returns the handler of the pages' styles, scripts and images, to be
 // mounted below theme/.
 func (k *Kit) Assets() http.Handler { return k.themes.Assets() }
@@ -90,7 +96,10 @@ func (k *Kit) route() {
 		"oauth/token":                            k.Token(),
 		"oauth/revoke":                           k.Revoke(),
 		"oauth/introspect":                       k.Introspect(),
+		"oauth/userinfo":                         k.UserInfo(),
+		"oauth/jwks":                             k.JWKS(),
 		".well-known/oauth-authorization-server": k.oauth.Metadata(),
+		".well-known/openid-configuration":       k.oauth.Metadata(),
 	}
 	azure := k.Azure()
 	assets, notFound := k.Assets(), k.login.NotFound()
@@ -129,14 +138,16 @@ func (k *Kit) route() {
 		}
 		api.ServeHTTP(w, r)
 	})
-	const place = "/.well-known/oauth-authorization-server"
+	metadata, issuerPath := k.oauth.Metadata(), strings.TrimSuffix(k.loginPath, "/")
 	k.wellKnown = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		k.headers.SetTransport(w.Header())
-		if singleSlashes(r.URL.Path) != strings.TrimSuffix(place+k.loginPath, "/") {
+		switch singleSlashes(r.URL.Path) {
+		case "/.well-known/oauth-authorization-server" + issuerPath, // RFC 8414, section 3.1
+			"/.well-known/openid-configuration" + issuerPath: // the same, section 5
+			metadata.ServeHTTP(w, r)
+		default:
 			notFound.ServeHTTP(w, r)
-			return
 		}
-		k.oauth.Metadata().ServeHTTP(w, r)
 	})
 }
 

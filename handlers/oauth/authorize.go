@@ -185,12 +185,13 @@ type authorization struct {
 	scope       string
 	state       string
 	challenge   string
+	nonce       string
 }
 
 // authorizeParams may not be repeated (RFC 6749, section 3.1).
 var authorizeParams = []string{
 	"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state",
-	"code_challenge", "code_challenge_method",
+	"code_challenge", "code_challenge_method", "nonce",
 }
 
 // parseAuthorize checks an authorization request. A [gui.Fault] says that the
@@ -243,8 +244,11 @@ func (a *authorization) setRedirect(raw string) error {
 	return nil
 }
 
-// maxState bounds what is handed back in a redirect.
-const maxState = 2048
+// maxState bounds what is handed back in a redirect, maxNonce in an ID token.
+const (
+	maxState = 2048
+	maxNonce = 512
+)
 
 // check finds the faults that the client is told about.
 func (a *authorization) check(q url.Values) error {
@@ -259,6 +263,8 @@ func (a *authorization) check(q url.Values) error {
 	case len(a.state) > maxState:
 		a.state = ""
 		return fault(InvalidRequest, "state is too long")
+	case len(q.Get("nonce")) > maxNonce:
+		return fault(InvalidRequest, "nonce is too long")
 	case q.Get("response_type") == "":
 		return fault(InvalidRequest, "missing response_type")
 	case q.Get("response_type") != "code":
@@ -278,7 +284,7 @@ func (a *authorization) check(q url.Values) error {
 	case challenge != "" && !isToken(challenge, 43):
 		return fault(InvalidRequest, "malformed code_challenge")
 	}
-	a.challenge = challenge
+	a.challenge, a.nonce = challenge, q.Get("nonce")
 	return nil
 }
 
@@ -324,6 +330,8 @@ func (s *Server) issueCode(ctx context.Context, a authorization, session store.S
 		RedirectURI:     a.redirectURI,
 		Challenge:       a.challenge,
 		Session:         session.Handle,
+		SessionID:       session.ID,
+		Nonce:           a.nonce,
 		AuthenticatedAt: authenticated,
 		CreatedAt:       now,
 		ExpiresAt:       now.Add(s.config.CodeLifetime),

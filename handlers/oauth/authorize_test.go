@@ -280,6 +280,8 @@ func TestAuthorizeErrors(t *testing.T) {
 		"padded challenge":            {with(web, "code_challenge", challengeOf(verifier)+"=").Encode(), oauth.InvalidRequest},
 		"challenge, not base64url":    {with(web, "code_challenge", strings.Repeat("+", 43)).Encode(), oauth.InvalidRequest},
 		"repeated challenge":          {web.Encode() + "&code_challenge=x", oauth.InvalidRequest},
+		"long nonce":                  {with(web, "nonce", strings.Repeat("n", 513)).Encode(), oauth.InvalidRequest},
+		"repeated nonce":              {web.Encode() + "&nonce=a&nonce=a", oauth.InvalidRequest},
 		"repeated method":             {web.Encode() + "&code_challenge_method=S256", oauth.InvalidRequest},
 	} {
 		for _, b := range []*browser{in, p.browser()} {

@@ -2,6 +2,8 @@ package oauth_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -13,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/connectid-kit/connectid/handlers/oauth"
 	"github.com/connectid-kit/connectid/internal/keys"
 	"github.com/connectid-kit/connectid/store"
 	"github.com/connectid-kit/connectid/store/memstore"
@@ -114,15 +117,18 @@ func BenchmarkClientCredentialsFloor(b *testing.B) {
 	}
 }
 
-// benchCode stores a code in both benchmarks of the exchange alike.
-func benchCode(ctx context.Context, b *testing.B, st store.Grants, challenge string, n int) string {
+// benchCode stores a code in all benchmarks of the exchange alike.
+func benchCode(ctx context.Context, b *testing.B, st store.Grants, challenge string, n int, change ...func(*store.AuthorizationCode)) string {
 	code := "benchmark-code-" + strconv.Itoa(n)
 	now := time.Now()
-	err := st.PutCode(ctx, store.AuthorizationCode{
+	c := store.AuthorizationCode{
 		Hash: store.DigestOf(code), ClientID: "web", GrantID: "grant-of-22-charac-" + strconv.Itoa(n), UserID: "user-1", Scope: "read",
 		Session: store.DigestOf("session"), RedirectURI: appURI, Challenge: challenge, AuthenticatedAt: now, CreatedAt: now, ExpiresAt: now.Add(time.Minute),
-	})
-	if err != nil {
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	if err := st.PutCode(ctx, c); err != nil {
 		b.Fatal(err)
 	}
 	return code
@@ -138,6 +144,55 @@ func BenchmarkExchangeCode(b *testing.B) {
 	for b.Loop() {
 		n++
 		c.post(b, "code="+benchCode(ctx, b, w.store, challenge, n)+rest)
+	}
+}
+
+// The same with an ID token.
+func BenchmarkExchangeCodeOpenID(b *testing.B) {
+	for _, client := range []string{"oidc", "oidcrsa"} {
+		b.Run(client, func(b *testing.B) {
+			w := newWorld(b)
+			w.putSession("session", "user-1")
+			c := newBenchClient(w.token)
+			c.r.SetBasicAuth(client, webSecret)
+			ctx, challenge, n := b.Context(), challengeOf(verifier), 0
+			ofClient := func(c *store.AuthorizationCode) { c.ClientID, c.Scope, c.Nonce, c.SessionID = client, "openid", "n-0S6_WzA2Mj", "sid" }
+			rest := "&grant_type=authorization_code&code_verifier=" + verifier + "&redirect_uri=https%3A%2F%2Fapp.test%2Fcb"
+			b.ReportAllocs()
+			for b.Loop() {
+				n++
+				c.post(b, "code="+benchCode(ctx, b, w.store, challenge, n, ofClient)+rest)
+			}
+		})
+	}
+}
+
+// An ID token of ES256, from claims to string, and the bare signature that it
+// can not be cheaper than.
+func BenchmarkIDToken(b *testing.B) {
+	w := newWorld(b)
+	claims := oauth.IDClaims{UserID: "5d41402abc4b2a76b9719d911017c592", SessionID: "o0tCoGdT2Yb0ebrqvTWKlA", Nonce: "n-0S6_WzA2Mj",
+		Access: floorToken(), Method: "password", At: time.Now()}
+	c := must(w.store.Client(b.Context(), "oidc"))
+	if _, err := w.server.IDToken(b.Context(), &c, claims); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := w.server.IDToken(b.Context(), &c, claims); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkIDTokenFloor(b *testing.B) {
+	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	hash := sha256.Sum256([]byte("header.payload"))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := ecdsa.Sign(rand.Reader, key, hash[:]); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

@@ -122,6 +122,20 @@ func (b *broken) Add(ctx context.Context, key string, n int, window time.Duratio
 	return b.Store.Add(ctx, key, n, window)
 }
 
+func (b *broken) SigningKeys(ctx context.Context) iter.Seq2[store.SigningKey, error] {
+	if err := b.fails(ctx, "SigningKeys"); err != nil {
+		return func(yield func(store.SigningKey, error) bool) { yield(store.SigningKey{}, err) }
+	}
+	return b.Store.SigningKeys(ctx)
+}
+
+func (b *broken) User(ctx context.Context, id string) (store.User, error) {
+	if err := b.fails(ctx, "User"); err != nil {
+		return store.User{}, err
+	}
+	return b.Store.User(ctx, id)
+}
+
 func cmpErr(err error, f func() error) error {
 	if err != nil {
 		return err

@@ -86,6 +86,9 @@ func (s *Server) exchangeExtension(ctx context.Context, c *caller, g ExtensionGr
 	if !covers(allowed, scope) {
 		return answer{}, fault(InvalidScope, "this client may not ask for this scope")
 	}
+	if err := s.mayNeedIDToken(ctx, &c.Client); err != nil {
+		return answer{}, err
+	}
 	result, err := g.Exchange(ctx, GrantRequest{Client: c.Client, Authenticated: c.proven, Scope: scope, params: f.params})
 	if err != nil {
 		return answer{}, fmt.Errorf("extension grant: %w", err)
@@ -102,11 +105,18 @@ func (s *Server) exchangeExtension(ctx context.Context, c *caller, g ExtensionGr
 	if result.AuthenticatedAt.IsZero() {
 		result.AuthenticatedAt = time.Now()
 	}
-	return s.startGrant(ctx, &c.Client, store.Grant{
+	a, err := s.startGrant(ctx, &c.Client, store.Grant{
 		ID:              newGrantID(),
 		ClientID:        c.ID,
 		UserID:          result.UserID,
 		Scope:           result.Scope,
 		AuthenticatedAt: result.AuthenticatedAt,
 	}, !result.NoRefreshToken && slices.Contains(c.GrantTypes, grantRefresh))
+	if err != nil || !hasScope(result.Scope, scopeOpenID) {
+		return a, err
+	}
+	a.idToken, err = s.idToken(ctx, &c.Client, idClaims{
+		userID: result.UserID, access: a.access, authenticatedAt: result.AuthenticatedAt, at: time.Now(),
+	})
+	return a, err
 }

@@ -55,6 +55,8 @@ func challengeOf(verifier string) string {
 
 var allGrants = []string{"authorization_code", "refresh_token", "client_credentials", extURN}
 
+var oidcScopes = []string{"openid", "profile", "email", "phone", "offline_access", "read"}
+
 // clients are the records that every test begins with.
 func clients() []store.Client {
 	base := store.Client{
@@ -82,6 +84,12 @@ func clients() []store.Client {
 		with("norefresh", func(c *store.Client) { c.Secrets = []string{webHash}; c.GrantTypes = []string{"authorization_code"} }),
 		with("nogrants", func(c *store.Client) { c.Secrets = []string{webHash}; c.GrantTypes = nil }),
 		with("oldnopkce", func(c *store.Client) { c.Secrets = []string{webHash}; c.InsecureSkipPKCE = true }),
+		// Those of OpenID Connect.
+		with("oidc", func(c *store.Client) { c.Secrets = []string{webHash}; c.Scopes = oidcScopes }),
+		with("oidcrsa", func(c *store.Client) { c.Secrets = []string{webHash}; c.Scopes = oidcScopes; c.IDTokenAlg = "RS256" }),
+		with("oidcspa", func(c *store.Client) { c.Public = true; c.Scopes = oidcScopes }),
+		with("oidckeep", func(c *store.Client) { c.Secrets = []string{webHash}; c.Scopes = oidcScopes; c.KeepRefreshToken = true }),
+		with("oidcbad", func(c *store.Client) { c.Secrets = []string{webHash}; c.Scopes = oidcScopes; c.IDTokenAlg = "none" }),
 	}
 }
 
@@ -203,6 +211,7 @@ type reply struct {
 	Active  bool   `json:"active"`
 	Subject string `json:"sub"`
 	Client  string `json:"client_id"`
+	IDToken string `json:"id_token"`
 }
 
 func do(tb testing.TB, h http.Handler, r *http.Request) reply {

@@ -1,12 +1,19 @@
 package oauth
 
 import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strings"
+
+	"github.com/connectid-kit/connectid/internal/signing"
 )
 
-// metadata returns the document of RFC 8414, section 3.2.
+// metadata returns the document of RFC 8414, section 3.2 and of OpenID Connect
+// Discovery 1.0, section 3. A part of the server that can do more adds its field.
 func (s *Server) metadata() []byte {
 	grants := []string{grantCode, grantRefresh, grantClient}
 	for t := range s.extensions {
@@ -29,6 +36,23 @@ func (s *Server) metadata() []byte {
 		"introspection_endpoint_auth_methods_supported":  withSecret,
 		"authorization_response_iss_parameter_supported": true, // RFC 9207
 		"ui_locales_supported":                           []string{"nb", "nn", "sv", "da", "fi", "en"},
+
+		// OpenID Connect. Scopes and claims are those that have a meaning here; a
+		// client may ask for what its record lists.
+		"jwks_uri":                              s.config.Issuer + "/oauth/jwks",
+		"userinfo_endpoint":                     s.config.Issuer + "/oauth/userinfo",
+		"scopes_supported":                      []string{scopeOpenID, scopeProfile, scopeEmail, scopePhone, scopeOffline},
+		"subject_types_supported":               []string{"public"},
+		"id_token_signing_alg_values_supported": signing.Algs(),
+		"claim_types_supported":                 []string{"normal"},
+		"claims_supported": []string{
+			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "sid", "acr", "amr", "at_hash",
+			"name", "given_name", "family_name", "locale", "updated_at",
+			"email", "email_verified", "phone_number", "phone_number_verified",
+		},
+		"claims_parameter_supported":      false,
+		"request_parameter_supported":     false,
+		"request_uri_parameter_supported": false, // absent would mean true
 	})
 	if err != nil {
 		panic(err) // strings only
@@ -36,11 +60,21 @@ func (s *Server) metadata() []byte {
 	return body
 }
 
-// Metadata returns the handler of the authorization server's metadata (RFC
-// 8414). It belongs at /.well-known/oauth-authorization-server followed by the
-// issuer's path, and is also served under the login server's prefix.
+// Metadata returns the handler of the authorization server's metadata (RFC 8414),
+// which is that of OpenID Connect Discovery 1.0, section 4 too. It belongs at
+// /.well-known/oauth-authorization-server followed by the issuer's path, and, as
+// /.well-known/openid-configuration, behind the issuer; the kit serves both names
+// in both places.
 func (s *Server) Metadata() http.Handler {
-	body := s.document
+	body, etag := s.document, etagOf(s.document)
+	return s.public("metadata", "public, max-age=3600", func(context.Context) ([]byte, string, error) {
+		return body, etag, nil
+	})
+}
+
+// public serves a document that everybody may read and keep. A public client's
+// scripts may read it too.
+func (s *Server) public(endpoint, caching string, load func(context.Context) (body []byte, etag string, err error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Method {
 		case http.MethodGet, http.MethodHead:
@@ -52,22 +86,57 @@ func (s *Server) Metadata() http.Handler {
 			writeError(w, &Error{Code: InvalidRequest, Description: "use GET", Status: http.StatusMethodNotAllowed})
 			return
 		}
+		ctx, cancel := context.WithTimeout(r.Context(), s.config.Timeout)
+		defer cancel()
+		r = r.WithContext(ctx)
 		h := w.Header()
 		if origin := r.Header.Get("Origin"); origin != "" {
 			// Without the permission the document itself is still public, so a
 			// store that fails here is only logged.
 			ok, err := s.isPublicOrigin(r, origin)
 			if err != nil {
-				s.report(r.Context(), "metadata", unavailable(err))
+				s.report(ctx, endpoint, unavailable(err))
 			}
 			if ok {
 				h.Set("Access-Control-Allow-Origin", origin)
 			}
 		}
 		h.Add("Vary", "Origin")
-		h.Set("Content-Type", "application/json")
-		h.Set("Cache-Control", "public, max-age=3600")
+		body, etag, err := load(ctx)
+		if err != nil {
+			e := asError(err)
+			s.report(ctx, endpoint, e)
+			writeError(w, e)
+			return
+		}
+		h.Set("Cache-Control", caching)
+		h.Set("ETag", etag)
 		h.Set("X-Content-Type-Options", "nosniff")
+		if matchesTag(r.Header.Values("If-None-Match"), etag) {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		h.Set("Content-Type", "application/json")
 		w.Write(body)
 	})
+}
+
+// etagOf returns a strong entity tag (RFC 9110, section 8.8.3).
+func etagOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
+}
+
+// matchesTag evaluates If-None-Match (RFC 9110, section 13.1.2), for tags without
+// a comma in them.
+func matchesTag(headers []string, etag string) bool {
+	for _, h := range headers {
+		for tag := range strings.SplitSeq(h, ",") {
+			tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
+			if tag == etag || tag == "*" {
+				return true
+			}
+		}
+	}
+	return false
 }

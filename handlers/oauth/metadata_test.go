@@ -1,8 +1,11 @@
 package oauth_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"flag"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -52,6 +55,58 @@ func TestMetadata(t *testing.T) {
 	h.ServeHTTP(res, httptest.NewRequest("POST", "/", nil))
 	if res.Code != 405 || !strings.Contains(res.Header().Get("Allow"), "GET") {
 		t.Errorf("POST: status %d, Allow %q", res.Code, res.Header().Get("Allow"))
+	}
+}
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// The whole document, as clients get it: testdata/metadata.json.
+func TestMetadataDocument(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withEcho)
+	res := httptest.NewRecorder()
+	w.server.Metadata().ServeHTTP(res, httptest.NewRequest("GET", "/", nil))
+	var got bytes.Buffer
+	if err := json.Indent(&got, res.Body.Bytes(), "", "  "); err != nil {
+		t.Fatal(err)
+	}
+	got.WriteByte('\n')
+	const golden = "testdata/metadata.json"
+	if *update {
+		if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := string(must(os.ReadFile(golden))); got.String() != want {
+		t.Errorf("the document is\n%s\nwant\n%s", got.String(), want)
+	}
+	var m map[string]any
+	if err := json.Unmarshal(got.Bytes(), &m); err != nil {
+		t.Fatal(err)
+	}
+	// OpenID Connect Discovery 1.0, section 3: what has to be there, and
+	// RS256 among the algorithms.
+	for _, name := range []string{"issuer", "authorization_endpoint", "token_endpoint", "jwks_uri", "response_types_supported",
+		"subject_types_supported", "id_token_signing_alg_values_supported"} {
+		if m[name] == nil {
+			t.Errorf("%s is missing", name)
+		}
+	}
+	if algs, _ := m["id_token_signing_alg_values_supported"].([]any); !slices.Contains(algs, any("RS256")) || slices.Contains(algs, any("none")) {
+		t.Errorf("algorithms %v", algs)
+	}
+	// RFC 8414, section 2: an absolute URL on the issuer; absent claims are not null.
+	for name, v := range m {
+		if s, ok := v.(string); ok && (strings.HasSuffix(name, "_endpoint") || name == "jwks_uri") && !strings.HasPrefix(s, issuer+"/") || v == nil {
+			t.Errorf("%s is %v", name, v)
+		}
+	}
+	etag := res.Header().Get("ETag")
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("If-None-Match", etag)
+	res = httptest.NewRecorder()
+	if w.server.Metadata().ServeHTTP(res, r); etag == "" || res.Code != 304 {
+		t.Errorf("ETag %s: status %d", etag, res.Code)
 	}
 }
 

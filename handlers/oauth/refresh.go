@@ -44,7 +44,8 @@ func (s *Server) refresh(ctx context.Context, c *caller, token, scope string) (a
 		if err != nil {
 			return answer{}, fmt.Errorf("find grant: %w", err)
 		}
-		now := time.Now()
+		// As stores keep it, for answers that are made again from what is stored.
+		now := time.Now().Truncate(time.Millisecond)
 		switch {
 		case g.ClientID != c.ID:
 			// Another client can neither use the token nor end the family.
@@ -57,6 +58,11 @@ func (s *Server) refresh(ctx context.Context, c *caller, token, scope string) (a
 		if scope == "" {
 			scope = g.Scope
 		}
+		if hasScope(scope, scopeOpenID) {
+			if err := s.mayNeedIDToken(ctx, &c.Client); err != nil {
+				return answer{}, err
+			}
+		}
 		var a answer
 		switch {
 		case same(presented, g.Refresh) && c.KeepRefreshToken:
@@ -64,7 +70,7 @@ func (s *Server) refresh(ctx context.Context, c *caller, token, scope string) (a
 		case same(presented, g.Refresh):
 			a, err = s.rotate(ctx, c, g, token, scope, now)
 		case same(presented, g.Previous) && now.Sub(g.RotatedAt) <= s.config.RetryWindow:
-			return s.repeat(ctx, g, token, now)
+			return s.repeat(ctx, c, g, token, now)
 		default:
 			if err := s.revoke(ctx, g.ID, now); err != nil {
 				return answer{}, err
@@ -82,6 +88,21 @@ func (s *Server) refresh(ctx context.Context, c *caller, token, scope string) (a
 		}
 	}
 	return answer{}, errors.New("refresh: too many conflicts")
+}
+
+// identify adds the ID token to the answer to a refresh, if its scope has openid. It
+// follows from what is stored, so that all answers to one race have the same. It
+// says of whom and since when as the first one did, and repeats no nonce (OpenID
+// Connect Core 1.0, section 12.2); how she logged in is not asked again.
+func (s *Server) identify(ctx context.Context, c *caller, g *store.Grant, t *store.AccessToken, a answer) (answer, error) {
+	if !hasScope(t.Scope, scopeOpenID) {
+		return a, nil
+	}
+	var err error
+	a.idToken, err = s.idToken(ctx, &c.Client, idClaims{
+		userID: g.UserID, sessionID: g.SessionID, access: a.access, authenticatedAt: g.AuthenticatedAt, at: t.CreatedAt,
+	})
+	return a, err
 }
 
 // splitRefresh returns the grant id of a refresh token of this server's form.
@@ -127,12 +148,12 @@ func (s *Server) rotate(ctx context.Context, c *caller, g store.Grant, token, sc
 		return answer{}, fmt.Errorf("rotate refresh token: %w", err)
 	}
 	a.expiresIn(t.ExpiresAt, now)
-	return a, nil
+	return s.identify(ctx, c, &g, &t, a)
 }
 
 // repeat answers the predecessor of the current refresh token as it was answered
 // the first time.
-func (s *Server) repeat(ctx context.Context, g store.Grant, token string, now time.Time) (answer, error) {
+func (s *Server) repeat(ctx context.Context, c *caller, g store.Grant, token string, now time.Time) (answer, error) {
 	a, err := s.derive(g.KeyID, g.ID, token, g.Generation-1)
 	if err != nil {
 		return answer{}, err
@@ -149,7 +170,7 @@ func (s *Server) repeat(ctx context.Context, g store.Grant, token string, now ti
 	}
 	a.scope = t.Scope
 	a.expiresIn(t.ExpiresAt, now)
-	return a, nil
+	return s.identify(ctx, c, &g, &t, a)
 }
 
 // derive returns the tokens that follow from a refresh token.
@@ -183,5 +204,5 @@ func (s *Server) renew(ctx context.Context, c *caller, g store.Grant, token, sco
 		return answer{}, fmt.Errorf("renew access token: %w", err)
 	}
 	a.expiresIn(t.ExpiresAt, now)
-	return a, nil
+	return s.identify(ctx, c, &g, &t, a)
 }

@@ -1,6 +1,8 @@
 // Package oauth is the authorization server: the endpoints of RFC 6749 under the
 // login server's oauth/ path, with PKCE (RFC 7636), revocation (RFC 7009),
-// introspection (RFC 7662), metadata (RFC 8414) and the rules of RFC 9700.
+// introspection (RFC 7662), metadata (RFC 8414) and the rules of RFC 9700. On top
+// of it stands OpenID Connect: ID tokens, UserInfo, discovery and the keys to
+// check with.
 //
 // Tokens are opaque. An access token is 256 random or derived bits; a refresh
 // token is the id of its grant, a dot, and a secret. A store sees digests only.
@@ -110,7 +112,8 @@ type Server struct {
 	extensions map[string]ExtensionGrant
 	secrets    secretChecker
 	headers    *middleware.SecurityHeaders
-	document   []byte // the metadata
+	bearer     *middleware.Bearer // of UserInfo
+	document   []byte             // the metadata
 	log        *slog.Logger
 }
 
@@ -125,7 +128,11 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("oauth: %w", err)
 	}
-	s := &Server{config: c, extensions: extensions, headers: headers, log: c.Logger}
+	bearer, err := middleware.NewBearer(middleware.BearerConfig{Grants: c.Grants, Clients: c.Clients, Timeout: c.Timeout})
+	if err != nil {
+		return nil, fmt.Errorf("oauth: %w", err)
+	}
+	s := &Server{config: c, extensions: extensions, headers: headers, bearer: bearer, log: c.Logger}
 	s.secrets = secretChecker{
 		server: s,
 		slots:  make(chan struct{}, runtime.GOMAXPROCS(0)),

@@ -80,6 +80,9 @@ func (s *Server) exchangeCode(ctx context.Context, c *caller, p params) (answer,
 	if verifier != "" && !validVerifier(verifier) {
 		return answer{}, fault(InvalidRequest, "malformed code_verifier")
 	}
+	if err := s.mayNeedIDToken(ctx, &c.Client); err != nil {
+		return answer{}, err
+	}
 	now := time.Now()
 	taken, err := s.config.Grants.TakeCode(ctx, store.DigestOf(code), c.ID)
 	switch {
@@ -111,6 +114,7 @@ func (s *Server) exchangeCode(ctx context.Context, c *caller, p params) (answer,
 		UserID:          taken.UserID,
 		Scope:           taken.Scope,
 		AuthenticatedAt: taken.AuthenticatedAt,
+		SessionID:       taken.SessionID,
 	}, slices.Contains(c.GrantTypes, grantRefresh))
 	if err != nil {
 		return answer{}, err
@@ -127,6 +131,16 @@ func (s *Server) exchangeCode(ctx context.Context, c *caller, p params) (answer,
 		return answer{}, fault(InvalidGrant, "the session of the code has ended")
 	case err != nil:
 		return answer{}, fmt.Errorf("find session: %w", err)
+	}
+	if !hasScope(taken.Scope, scopeOpenID) {
+		return a, nil
+	}
+	a.idToken, err = s.idToken(ctx, &c.Client, idClaims{
+		userID: taken.UserID, sessionID: taken.SessionID, nonce: taken.Nonce, access: a.access,
+		authenticatedAt: taken.AuthenticatedAt, method: session.Method, at: now,
+	})
+	if err != nil {
+		return answer{}, err
 	}
 	return a, nil
 }
@@ -256,6 +270,7 @@ func newGrantID() string {
 // answer is a successful answer of the token endpoint (RFC 6749, section 5.1).
 type answer struct {
 	access, refresh, scope string
+	idToken                string // OpenID Connect Core 1.0, section 3.1.3.3
 	seconds                int64
 }
 
@@ -266,7 +281,7 @@ func (a *answer) expiresIn(at, now time.Time) {
 }
 
 func (a *answer) write(w http.ResponseWriter) error {
-	b := make([]byte, 0, 320)
+	b := make([]byte, 0, 320+len(a.idToken))
 	b = append(b, `{"access_token":`...)
 	b = appendString(b, a.access)
 	b = append(b, `,"token_type":"Bearer","expires_in":`...)
@@ -278,6 +293,11 @@ func (a *answer) write(w http.ResponseWriter) error {
 	if a.scope != "" {
 		b = append(b, `,"scope":`...)
 		b = appendString(b, a.scope)
+	}
+	if a.idToken != "" {
+		b = append(b, `,"id_token":"`...)
+		b = append(b, a.idToken...)
+		b = append(b, '"')
 	}
 	b = append(b, '}')
 	noStore(w)
