@@ -60,6 +60,8 @@ func TestNewRefuses(t *testing.T) {
 			c.Lifecycle = map[string]middleware.Lifecycle{"GET /v1/subscription": {Deprecated: time.Unix(9, 0), Sunset: time.Unix(8, 0)}}
 		}, "bad Sunset"},
 		{"bad name", func(c *connectid.Config) { c.Name = "a kit" }, "bad Name"},
+		{"short signing period", func(c *connectid.Config) { c.SigningPeriod = time.Hour }, "bad SigningPeriod"},
+		{"short ID tokens", func(c *connectid.Config) { c.IDTokenLifetime = time.Millisecond }, "bad IDTokenLifetime"},
 		{"bad folder", func(c *connectid.Config) {
 			c.Clients = fstest.MapFS{"no.example.paper/custom.css": {Data: []byte("@import url(https://evil.example/x.css);")}}
 		}, "custom.css:1"},
