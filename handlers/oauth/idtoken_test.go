@@ -2,6 +2,7 @@ package oauth_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -221,10 +222,19 @@ func TestIDTokenOfExtensionGrant(t *testing.T) {
 func TestIDTokenOutage(t *testing.T) {
 	t.Parallel()
 	st := newBroken("SigningKeys")
-	w := newWorldOn(t, st, withEcho)
+	var exchanged int
+	w := newWorldOn(t, st, func(c *oauth.Config) {
+		c.ExtensionGrants = []oauth.ExtensionGrant{{Type: extURN, Exchange: func(context.Context, oauth.GrantRequest) (oauth.GrantResult, error) {
+			exchanged++
+			return oauth.GrantResult{UserID: "user-2"}, nil
+		}}}
+	})
 	code := w.putCode("oidc", openID)
 	w.refused(basic("oidc", webSecret, redeem(code)), 503, oauth.TemporarilyUnavailable)
 	w.refused(basic("oidc", webSecret, form("grant_type", extURN, "user", "user-2", "scope", "openid")), 503, oauth.TemporarilyUnavailable)
+	if exchanged != 0 {
+		t.Error("the extension was asked for what could not be given")
+	}
 	w.grant("web", webSecret)
 	st.on.Store(false)
 	a := w.ok(basic("oidc", webSecret, redeem(code)))

@@ -194,9 +194,9 @@ func (s *Signer) due(snap *snapshot, alg string, now time.Time) (signs time.Time
 			announced = ends
 		}
 		return announced, true
-	case current.ring != s.config.Keys.ID() && !now.Before(current.SignsAt.Add(s.ahead)):
-		// Before the kit key that sealed it goes. The pause is for a time in
-		// which nodes disagree about which kit key is the newest.
+	case current.ring != s.config.Keys.ID():
+		// Before the kit key that sealed it goes. While nodes disagree about which
+		// kit key is the newest, each of these keys waits for the one before it.
 		return announced, true
 	}
 	return now, false
