@@ -156,7 +156,9 @@ func BenchmarkExchangeCodeOpenID(b *testing.B) {
 			c := newBenchClient(w.token)
 			c.r.SetBasicAuth(client, webSecret)
 			ctx, challenge, n := b.Context(), challengeOf(verifier), 0
-			ofClient := func(c *store.AuthorizationCode) { c.ClientID, c.Scope, c.Nonce, c.SessionID = client, "openid", "n-0S6_WzA2Mj", "sid" }
+			ofClient := func(c *store.AuthorizationCode) {
+				c.ClientID, c.Scope, c.Nonce, c.SessionID = client, "openid", "n-0S6_WzA2Mj", "sid"
+			}
 			rest := "&grant_type=authorization_code&code_verifier=" + verifier + "&redirect_uri=https%3A%2F%2Fapp.test%2Fcb"
 			b.ReportAllocs()
 			for b.Loop() {

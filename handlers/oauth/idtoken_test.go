@@ -289,7 +289,9 @@ func TestVerifyIDTokenHint(t *testing.T) {
 				}
 			}
 		}
-		sign := func(typ string, claims any) string { return must(w.signer.Sign(t.Context(), typ, signing.ES256, claims)) }
+		sign := func(typ string, claims any) string {
+			return must(w.signer.Sign(t.Context(), typ, signing.ES256, claims))
+		}
 		other := newWorldOn(t, memstore.New())
 		for name, raw := range map[string]string{
 			"nothing":         "",
