@@ -250,7 +250,7 @@ func TestNothingLeaks(t *testing.T) {
 func TestFirstKeyRace(t *testing.T) {
 	t.Parallel()
 	for range 20 {
-		st := &faulty{store: memstore.New()}
+		st := &faulty{store: memstore.New(), slow: true}
 		const callers = 64
 		tokens := make([]string, callers)
 		var wg sync.WaitGroup
@@ -405,6 +405,7 @@ type faulty struct {
 	down   atomic.Bool // every call fails
 	hangs  atomic.Bool // every call waits for the end of its context
 	sealed atomic.Bool // nothing can be created
+	slow   bool        // each list takes a while
 }
 
 var errDown = errors.New("the store is down")
@@ -429,6 +430,9 @@ func (f *faulty) CreateSigningKey(ctx context.Context, k store.SigningKey) error
 
 func (f *faulty) SigningKeys(ctx context.Context) iter.Seq2[store.SigningKey, error] {
 	f.lists.Add(1)
+	if f.slow {
+		time.Sleep(2 * time.Millisecond)
+	}
 	if err := f.fails(ctx); err != nil {
 		return func(yield func(store.SigningKey, error) bool) { yield(store.SigningKey{}, err) }
 	}
