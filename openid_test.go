@@ -95,12 +95,12 @@ func TestOpenIDConnect(t *testing.T) {
 			t.Fatal(err)
 		}
 		var claims struct {
-			Iss, Sub, Aud, Nonce string
-			Amr                  []string
-			AuthTime             int64 `json:"auth_time"`
+			Iss, Sub, Aud, Nonce, Sid string
+			Amr                       []string
+			AuthTime                  int64 `json:"auth_time"`
 		}
 		if err := json.Unmarshal(payload, &claims); err != nil || claims.Iss != loginURL || claims.Sub != u.ID || claims.Aud != clientID ||
-			claims.Nonce != "n-1" || len(claims.Amr) != 1 || claims.Amr[0] != "pwd" || time.Since(time.Unix(claims.AuthTime, 0)) > time.Minute {
+			claims.Nonce != "n-1" || claims.Sid == "" || len(claims.Amr) != 1 || claims.Amr[0] != "pwd" || time.Since(time.Unix(claims.AuthTime, 0)) > time.Minute {
 			t.Errorf("%s: claims %s, %v", alg, payload, err)
 		}
 		var info struct {
