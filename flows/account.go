@@ -156,7 +156,11 @@ func loadAccount(ctx context.Context, r *Run, v *View) error {
 }
 
 // shownParts are the parts that accountState has a heading for.
-var shownParts = map[string]bool{"subscriptions": true, "memberships": true, "directories": true}
+var shownParts = map[string]bool{"subscriptions": true, "memberships": true, "directories": true, "externals": true}
+
+// rareParts are those that most readers have nothing of: they are shown when there
+// is something.
+var rareParts = map[string]bool{"directories": true, "externals": true}
 
 func loadParts(ctx context.Context, r *Run, v *View, user store.User) {
 	down := false
@@ -165,7 +169,7 @@ func loadParts(ctx context.Context, r *Run, v *View, user store.User) {
 			down = down || shownParts[p.Name]
 			continue
 		}
-		if !shownParts[p.Name] || p.Name == "directories" && len(p.Items) == 0 { // most sites have none
+		if !shownParts[p.Name] || rareParts[p.Name] && len(p.Items) == 0 {
 			continue
 		}
 		v.Flags[p.Name] = true

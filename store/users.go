@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -58,11 +59,26 @@ type User struct {
 // TieKind is what a user is tied to.
 type TieKind string
 
-// The kinds of tie.
+// The kinds of tie; those to external identities are [ExternalTie]'s.
 const (
 	CustomerTie   TieKind = "customer"   // a customer, by customer number
 	MembershipTie TieKind = "membership" // a member, by the number in the partner's membership system
 )
+
+// externalTie begins the kinds of tie to external identities.
+const externalTie = "external:"
+
+// ExternalTie is the kind of tie to an identity of the given type in a system
+// outside that the partner trusts to know its users (ConnectID: External Identity
+// API; its credentialType). Each type is a kind of its own.
+func ExternalTie(t CredentialKind) TieKind { return TieKind(externalTie + t) }
+
+// External returns the type of the external identities that ties of the kind lead
+// to; false for every other kind.
+func (k TieKind) External() (CredentialKind, bool) {
+	t, ok := strings.CutPrefix(string(k), externalTie)
+	return CredentialKind(t), ok
+}
 
 // Tie ties a user to one person in a system of a publisher. It is part of the
 // user's record, so that it is made, moved by a merge and ended with the account

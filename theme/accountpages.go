@@ -14,9 +14,9 @@ var (
 		Name: "accountState",
 		Events: []string{"navigateAwayEvent", "editProfileEvent", "removeCredentialEvent", "endDeviceEvent", "endOthersEvent",
 			"disconnectEvent", "exportEvent", "deleteAccountEvent"},
-		Flags:  []string{"named", "hasPassword", "others", "subscriptions", "memberships", "directories"},
+		Flags:  []string{"named", "hasPassword", "others", "subscriptions", "memberships", "directories", "externals"},
 		Values: []string{"firstName", "lastName"},
-		Lists:  []string{"credentials", "devices", "sites", "subscriptions", "memberships", "directories", "languages"},
+		Lists:  []string{"credentials", "devices", "sites", "subscriptions", "memberships", "directories", "externals", "languages"},
 		Links:  []string{"password", "credential", "subscriptions", "memberships", "directories"},
 		Faults: formFaults,
 		Notices: []texts.ID{"notice.profile.saved", "notice.credential.removed", "notice.device.ended",
@@ -120,11 +120,14 @@ func (v *view) LanguageName(lang string) string {
 	return "English"
 }
 
-// Heading and other texts of the parts that an account may have.
+// Heading and other texts of the parts that an account may have. What is shown
+// only when there is something, and to which nothing can be added, has a heading
+// alone.
 var partTexts = map[string]struct{ heading, none, add texts.ID }{
 	"subscriptions": {"account.subscriptions", "account.subscriptions.none", "account.subscriptions.add"},
 	"memberships":   {"account.memberships", "account.memberships.none", "account.memberships.add"},
 	"directories":   {"account.directories", "account.directories.none", "account.directories.add"},
+	"externals":     {heading: "account.externals"},
 }
 
 // ownPart is a part of an account on its page.
@@ -136,10 +139,17 @@ type ownPart struct {
 
 // Parts returns the parts of the account that are turned on.
 func (v *view) Parts() (all []ownPart) {
-	for _, name := range []string{"subscriptions", "memberships", "directories"} {
+	for _, name := range []string{"subscriptions", "memberships", "directories", "externals"} {
 		if v.Flag(name) {
 			t := partTexts[name]
-			all = append(all, ownPart{name, v.text(t.heading), v.text(t.none), v.text(t.add), v.List(name), v.Link(name)})
+			p := ownPart{Name: name, Heading: v.text(t.heading), Items: v.List(name), Link: v.Link(name)}
+			if t.none != "" {
+				p.None = v.text(t.none)
+			}
+			if t.add != "" {
+				p.Add = v.text(t.add)
+			}
+			all = append(all, p)
 		}
 	}
 	return all

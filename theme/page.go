@@ -359,6 +359,7 @@ var states = func() map[string]State {
 				{Text: "merge.line.password.ends"},
 				{Text: "merge.line.name", Args: []any{"Kari Nordmann"}},
 				{Text: "merge.line.customer", Args: []any{"1234567"}},
+				{Text: "merge.line.external", Args: []any{"AID:48213"}},
 				{Text: "merge.line.sessions", Args: []any{2}},
 				{Text: "merge.line.remember", Args: []any{1}},
 				{Text: "merge.line.apps", Args: []any{3}},

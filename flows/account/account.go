@@ -103,6 +103,7 @@ type Lifetimes struct {
 	SessionMax     time.Duration // in any case; default 24 hours
 	Fresh          time.Duration // how long a login counts as fresh; default 5 minutes
 	Code           time.Duration // of a one-time code; default 10 minutes
+	ExternalCode   time.Duration // of an extidCode; default 60 seconds
 	RememberIdle   time.Duration // without use; default 90 days
 	RememberMax    time.Duration // in any case; default 365 days
 	RememberGrace  time.Duration // a predecessor after its successor was presented; default 30 seconds
@@ -123,6 +124,7 @@ func (l Lifetimes) withDefaults() (Lifetimes, error) {
 		{"SessionMax", &l.SessionMax, day},
 		{"Fresh", &l.Fresh, 5 * time.Minute},
 		{"Code", &l.Code, 10 * time.Minute},
+		{"ExternalCode", &l.ExternalCode, time.Minute},
 		{"RememberIdle", &l.RememberIdle, 90 * day},
 		{"RememberMax", &l.RememberMax, 365 * day},
 		{"RememberGrace", &l.RememberGrace, 30 * time.Second},
@@ -227,7 +229,7 @@ func New(c Config) (*Service, error) {
 		devices:     c.Keys.Codec("device cookie", c.Lifetimes.Device, false),
 	}
 	s.merging.Parts = append([]MergePart{mergeLinks{s}}, c.Merge.Parts...)
-	s.parts = append([]Part{s.directories(), s.consents(), s.merges()}, s.parts...)
+	s.parts = append([]Part{s.directories(), s.externals(), s.consents(), s.merges()}, s.parts...)
 	if s.captchaWhen == nil {
 		s.captchaWhen = HalfUsed
 	}

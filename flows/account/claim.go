@@ -65,7 +65,7 @@ func (s *Service) claim(ctx context.Context, u store.User, c Credential) (Proof,
 			return false // as it is
 		case !u.Credentials[i].VerifiedAt.IsZero():
 			u.Credentials[i].VerifiedAt = now()
-		case hasOther(*u, i): // somebody's account that names a foreign address
+		case hasOther(*u, i), isExternal(*u): // somebody's account that names a foreign address
 			u.Credentials = slices.Delete(u.Credentials, i, i+1)
 		default: // an account that nobody has confirmed yet: see below
 			u.Epoch++

@@ -47,6 +47,14 @@ var (
 	// whoever is here has to prove who she is once more.
 	ErrUserGone = errors.New("account: user blocked or deleted, or the proof has ended")
 
+	// ErrExternalID says that an external identity is none: empty, longer than
+	// [ExternalMax], or with characters that do not show.
+	ErrExternalID = errors.New("account: not an external identity")
+	// ErrExternalType says that there are no external identities of that type.
+	ErrExternalType = errors.New("account: unknown type of external identity")
+	// ErrUsed says that a code has been used before.
+	ErrUsed = errors.New("account: code used before")
+
 	// ErrTied says that the number is tied to another user.
 	ErrTied = errors.New("account: number tied to another user")
 	// ErrTiedElsewhere says that the user is tied to another number of the kind

@@ -117,11 +117,14 @@ func (s *Service) mergeLines(ctx context.Context, u, other store.User, proven Cr
 		lines = append(lines, Line{Text: "merge.line.name", Words: []string{name}})
 	}
 	for _, t := range other.Ties {
-		text := texts.ID("merge.line.customer")
+		text, number := texts.ID("merge.line.customer"), t.Number
 		if t.Kind == store.MembershipTie {
 			text = "merge.line.membership"
 		}
-		lines = append(lines, Line{Text: text, Words: []string{t.Number}})
+		if x, ok := ExternalOf(t); ok {
+			text, number = "merge.line.external", x.Credential()
+		}
+		lines = append(lines, Line{Text: text, Words: []string{number}})
 	}
 	sessions, err1 := count(s.store.UserSessions(ctx, other.ID))
 	series, err2 := count(s.store.UserSeries(ctx, other.ID))

@@ -196,9 +196,10 @@ func (s *Service) planUnmerge(ctx context.Context, id string) (m store.Merge, su
 	return m, survivor, absorbed, nil
 }
 
-// reachable reports whether anybody can log in to the account.
+// reachable reports whether anybody can log in to the account, or come to it by
+// an external identity.
 func reachable(u store.User) bool {
-	return slices.ContainsFunc(u.Credentials, func(c store.Credential) bool { return !c.VerifiedAt.IsZero() })
+	return isExternal(u) || slices.ContainsFunc(u.Credentials, func(c store.Credential) bool { return !c.VerifiedAt.IsZero() })
 }
 
 // giveBack takes from the survivor what she had of the absorbed account and has

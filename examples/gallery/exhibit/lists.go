@@ -24,6 +24,7 @@ var lists = map[string][]theme.Item{
 	},
 	"subscriptions": {{Title: "Fjordposten Digital", Detail: "1000123"}},
 	"memberships":   {{Title: "Turlaget", Detail: "2026"}},
+	"externals":     {{Title: "AID:48213"}},
 	"languages": {
 		{Key: "nb", Flags: map[string]bool{"chosen": true}}, {Key: "nn"}, {Key: "sv"}, {Key: "da"}, {Key: "fi"}, {Key: "en"},
 	},
