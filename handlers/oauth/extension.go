@@ -21,8 +21,9 @@ type ExtensionGrant struct {
 	BasicOnly bool
 	// Exchange judges a request. An [*Error] travels to the client, usually with
 	// code [InvalidGrant]; every other error is answered with 503 and logged.
-	// What is used once has to be taken by one atomic call, before it returns.
-	// It is called by many goroutines at once.
+	// What is used once has to be taken by one atomic call, before it returns; a
+	// second use returns the first one's GrantID with its error, and what that
+	// grant gave is revoked. It is called by many goroutines at once.
 	Exchange func(context.Context, GrantRequest) (GrantResult, error)
 }
 
@@ -49,10 +50,22 @@ type GrantResult struct {
 	Scope string
 	// AuthenticatedAt is when the user was; default now.
 	AuthenticatedAt time.Time
+	// GrantID is the ID of the user's grant where it was fixed beforehand, when the
+	// code was issued that is exchanged here: 22 characters of base64url, as
+	// [NewGrantID] makes them; default a random one.
+	GrantID string
+	// Confirm is asked when the tokens of a user are stored: whether what Exchange
+	// has found is still so. Who blocks the user, and then ends all grants, has
+	// done so before this question, or finds this grant. After an error, which is
+	// answered as one of Exchange, the tokens are revoked. Optional.
+	Confirm func(context.Context) error
 	// NoRefreshToken leaves out the refresh token, which a user token has when
 	// the client may use it.
 	NoRefreshToken bool
 }
+
+// NewGrantID returns an ID for a grant that is given later; see [GrantResult].
+func NewGrantID() string { return newGrantID() }
 
 // checkExtensions reports every fault at once.
 func checkExtensions(grants []ExtensionGrant) (map[string]ExtensionGrant, error) {
@@ -90,7 +103,16 @@ func (s *Server) exchangeExtension(ctx context.Context, c *caller, g ExtensionGr
 		return answer{}, err
 	}
 	result, err := g.Exchange(ctx, GrantRequest{Client: c.Client, Authenticated: c.proven, Scope: scope, params: f.params})
+	if result.GrantID != "" && !isToken(result.GrantID, grantIDLen) {
+		return answer{}, fmt.Errorf("extension grant %q gave a GrantID that is none", g.Type)
+	}
 	if err != nil {
+		if result.GrantID != "" { // a second use, as that of an authorization code
+			s.awaitGrant(ctx, result.GrantID)
+			if err := s.revoke(ctx, result.GrantID, time.Now()); err != nil {
+				return answer{}, err
+			}
+		}
 		return answer{}, fmt.Errorf("extension grant: %w", err)
 	}
 	if result.Scope == "" {
@@ -105,15 +127,29 @@ func (s *Server) exchangeExtension(ctx context.Context, c *caller, g ExtensionGr
 	if result.AuthenticatedAt.IsZero() {
 		result.AuthenticatedAt = time.Now()
 	}
+	if result.GrantID == "" {
+		result.GrantID = newGrantID()
+	}
 	a, err := s.startGrant(ctx, &c.Client, store.Grant{
-		ID:              newGrantID(),
+		ID:              result.GrantID,
 		ClientID:        c.ID,
 		UserID:          result.UserID,
 		Scope:           result.Scope,
 		AuthenticatedAt: result.AuthenticatedAt,
 	}, !result.NoRefreshToken && slices.Contains(c.GrantTypes, grantRefresh))
-	if err != nil || !hasScope(result.Scope, scopeOpenID) {
-		return a, err
+	if err != nil {
+		return answer{}, err
+	}
+	if result.Confirm != nil {
+		if err := result.Confirm(ctx); err != nil {
+			if err := s.revoke(ctx, result.GrantID, time.Now()); err != nil {
+				return answer{}, err
+			}
+			return answer{}, fmt.Errorf("extension grant: %w", err)
+		}
+	}
+	if !hasScope(result.Scope, scopeOpenID) {
+		return a, nil
 	}
 	a.idToken, err = s.idToken(ctx, &c.Client, idClaims{
 		userID: result.UserID, access: a.access, authenticatedAt: result.AuthenticatedAt, at: time.Now(),

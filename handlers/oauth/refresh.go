@@ -108,7 +108,7 @@ func (s *Server) identify(ctx context.Context, c *caller, g *store.Grant, t *sto
 // splitRefresh returns the grant id of a refresh token of this server's form.
 func splitRefresh(token string) (grantID string, ok bool) {
 	grantID, secret, ok := strings.Cut(token, ".")
-	return grantID, ok && isToken(grantID, 22) && isToken(secret, 43)
+	return grantID, ok && isToken(grantID, grantIDLen) && isToken(secret, 43)
 }
 
 // isToken reports whether s is n characters of base64url.

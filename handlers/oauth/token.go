@@ -260,6 +260,9 @@ func (s *Server) awaitGrant(ctx context.Context, grantID string) {
 	}
 }
 
+// grantIDLen is the length of a grant's ID: 16 bytes in base64url.
+const grantIDLen = 22
+
 // newGrantID returns 128 random bits as 22 characters.
 func newGrantID() string {
 	var b [16]byte
