@@ -34,6 +34,7 @@ var rooms = []room{
 	{"handlers", []string{"handlers/internal/gui", "flows/...", "theme", "middleware", "store"}},
 	{"handlers/internal/gui", []string{"flows/...", "theme", "middleware", "store"}},
 	{"handlers/oauth", []string{"handlers/internal/gui", "flows/...", "theme", "middleware", "store"}},
+	{"handlers/oauth/extid", []string{"handlers/oauth", "flows/account"}}, // a grant type as anybody writes one
 	{"handlers/pay", []string{"handlers/internal/gui", "flows/...", "theme", "middleware", "store"}},
 	{"handlers/api", []string{"flows/...", "middleware", "store"}},
 	{"middleware", []string{"flows/account", "store"}},

@@ -14,6 +14,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,6 +26,7 @@ import (
 	"github.com/connectid-kit/connectid/handlers"
 	"github.com/connectid-kit/connectid/handlers/api"
 	"github.com/connectid-kit/connectid/handlers/oauth"
+	"github.com/connectid-kit/connectid/handlers/oauth/extid"
 	"github.com/connectid-kit/connectid/internal/keys"
 	"github.com/connectid-kit/connectid/internal/signing"
 	"github.com/connectid-kit/connectid/middleware"
@@ -184,7 +186,7 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 	oauthConfig := oauth.Config{
 		Issuer: loginURL, Clients: clients, Grants: c.Store, Sessions: c.Store, Counters: c.Store,
 		Users: c.Store, Signer: k.signer, IDTokenLifetime: c.IDTokenLifetime,
-		Keys: ring, AddressKey: proxies.KeyOf, ExtensionGrants: c.ExtensionGrants,
+		Keys: ring, AddressKey: proxies.KeyOf, ExtensionGrants: extensionGrants(k.accounts, c.ExtensionGrants),
 		AccessLifetime: c.AccessLifetime, RefreshLifetime: c.RefreshLifetime, GrantLifetime: c.GrantLifetime, Logger: c.Logger,
 	}
 	if k.login != nil {
@@ -195,7 +197,7 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 	k.api, err = api.New(api.Config{
 		Prefix: k.apiPath, Clients: clients, Users: c.Store, Grants: c.Store, Counters: c.Store, Addresses: proxies,
 		Version: c.Version, LegacyXML: c.LegacyXML, CallsPerMinute: c.CallsPerMinute, CallsPerSecond: c.CallsPerSecond,
-		AnonymousPerMinute: c.AnonymousPerMinute, Subscriptions: systems, Logger: c.Logger,
+		AnonymousPerMinute: c.AnonymousPerMinute, Subscriptions: systems, Accounts: k.accounts, Logger: c.Logger,
 		Lifecycle: c.Lifecycle, TestEnvironment: c.TestEnvironment, OnDeprecatedCall: c.OnDeprecatedCall,
 	})
 	note(err)
@@ -213,6 +215,15 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 	}
 	k.route()
 	return nil
+}
+
+// extensionGrants returns the kit's own extension grant beside the host's. One of
+// the host's with the same type stands in for it.
+func extensionGrants(accounts *account.Service, own []oauth.ExtensionGrant) []oauth.ExtensionGrant {
+	if slices.ContainsFunc(own, func(g oauth.ExtensionGrant) bool { return g.Type == extid.Type }) {
+		return own
+	}
+	return append([]oauth.ExtensionGrant{extid.Grant(accounts)}, own...)
 }
 
 // Accounts returns what hosts may do to accounts, such as to block one.

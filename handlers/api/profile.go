@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/connectid-kit/connectid/flows/account"
 	"github.com/connectid-kit/connectid/middleware"
 	"github.com/connectid-kit/connectid/store"
 )
@@ -22,7 +23,8 @@ type Profile struct {
 	CustomerNumber int64      `json:"customerNumber,omitzero" xml:"customerNumber,omitempty"`
 	Credential     *OldNaming `json:"credential,omitempty" xml:"credential,omitempty"`
 	// LoginCredential is the first credential that the user has proved to own,
-	// or the first of all when there is none.
+	// or the first of all when there is none. Whom only an external identity leads
+	// to has no credential at all: both are left out then, and the lists are empty.
 	LoginCredential *Credential  `json:"loginCredential,omitempty" xml:"loginCredential,omitempty"`
 	UserCredentials []Credential `json:"userCredentials" xml:"userCredentials>userCredential"`
 	Name            Name         `json:"name" xml:"name"`
@@ -63,10 +65,10 @@ type PhoneNumber struct {
 	PhoneNumberType string `json:"phoneNumberType" xml:"phoneNumberType"` // mobile
 }
 
-// ExternalSource is another system that knows the user. No part of the kit ties
-// users to any, so the list is empty.
+// ExternalSource is an identity of the user in a system outside, by which the
+// publisher of the calling client knows her (see [ExternalIdentity]).
 type ExternalSource struct {
-	Source     string `json:"source" xml:"source"`
+	Source     string `json:"source" xml:"source"` // the credentialType: D, E, H, I, L, M, X or Z
 	ExternalID string `json:"externalId" xml:"externalId"`
 }
 
@@ -99,6 +101,12 @@ func profileOf(u store.User, partnerID string) *Profile {
 		UserID: u.Number, UniqueID: u.ID, CustomerNumber: u.CustomerNumber(partnerID),
 		Name:            Name{FirstName: u.FirstName, LastName: u.LastName},
 		UserCredentials: []Credential{}, PhoneNumbers: []PhoneNumber{}, Emails: []string{}, ExternalSources: []ExternalSource{},
+	}
+	for _, t := range u.Ties {
+		// What other publishers call her is no business of this one's.
+		if x, ok := account.ExternalOf(t); ok && t.PartnerID == partnerID {
+			p.ExternalSources = append(p.ExternalSources, ExternalSource{string(x.Type), x.ID})
+		}
 	}
 	for i, c := range u.Credentials {
 		out := Credential{Credential: spell(c), CredentialType: "email"}

@@ -26,6 +26,8 @@ type endpoint struct {
 var endpoints = []endpoint{
 	{http.MethodGet, "v1/customer/profile", middleware.RequireUserToken, (*Server).profile},
 	{http.MethodGet, "v1/subscription", middleware.RequireUserToken, (*Server).subscriptions},
+	{http.MethodPost, "v1/client/extid", middleware.RequireClientToken, (*Server).openExternal},
+	{http.MethodPost, "v1/client/extid/customer", middleware.RequireClientToken, (*Server).openExternalCustomer},
 }
 
 // routes returns the handler of all endpoints, which answers 404 and 405 in the

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/connectid-kit/connectid/flows/account"
 	"github.com/connectid-kit/connectid/flows/publisher"
 	"github.com/connectid-kit/connectid/middleware"
 	"github.com/connectid-kit/connectid/store"
@@ -28,6 +29,9 @@ type Config struct {
 	Counters store.Counters // required
 	// Subscriptions knows what customers subscribe to. Required.
 	Subscriptions *publisher.Systems
+	// Accounts keeps the users of external identities; without it the endpoints
+	// below v1/client/extid are not there.
+	Accounts *account.Service
 
 	// Prefix is the path that the server is mounted at, with a slash at both
 	// ends; default "/capi/".
