@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -125,4 +126,93 @@ func ExampleExtensionGrant() {
 	// Output:
 	// 200 true
 	// 400 false
+}
+
+// withOnce registers a grant whose codes name, as ID, the grant that each gives
+// once, and asks still before it keeps what it gave.
+func withOnce(still func(ctx context.Context) error) func(*oauth.Config) {
+	var used sync.Map
+	return func(c *oauth.Config) {
+		c.ExtensionGrants = []oauth.ExtensionGrant{{Type: extURN, Exchange: func(_ context.Context, r oauth.GrantRequest) (oauth.GrantResult, error) {
+			id := r.Param("code")
+			if _, again := used.LoadOrStore(id, true); again {
+				return oauth.GrantResult{GrantID: id}, &oauth.Error{Code: oauth.InvalidGrant, Description: "used"}
+			}
+			return oauth.GrantResult{UserID: "user-2", GrantID: id, Confirm: still}, nil
+		}}}
+	}
+}
+
+// The second use of what is used once ends what the first gave.
+func TestExtensionGrantReplay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withOnce(nil))
+	id, other := oauth.NewGrantID(), oauth.NewGrantID()
+	first, untouched := w.ok(basic("web", webSecret, form("grant_type", extURN, "code", id))), w.ok(basic("web", webSecret, form("grant_type", extURN, "code", other)))
+	if !strings.HasPrefix(first.Refresh, id+".") {
+		t.Errorf("the grant of %s is that of %s", first.Refresh, id)
+	}
+	w.refused(basic("web", webSecret, form("grant_type", extURN, "code", id)), 400, oauth.InvalidGrant)
+	if w.live(first.Access) || !w.live(untouched.Access) {
+		t.Error("the replay does not revoke what the first use gave, or more than that")
+	}
+	w.refused(basic("web", webSecret, refreshWith(first.Refresh)), 400, oauth.InvalidGrant)
+	// A used ID can not be given again, whatever the grant believes.
+	w = newWorld(t, func(c *oauth.Config) {
+		c.ExtensionGrants = []oauth.ExtensionGrant{{Type: extURN, Exchange: func(context.Context, oauth.GrantRequest) (oauth.GrantResult, error) {
+			return oauth.GrantResult{UserID: "user-2", GrantID: id}, nil
+		}}}
+	})
+	w.ok(basic("web", webSecret, form("grant_type", extURN)))
+	w.refused(basic("web", webSecret, form("grant_type", extURN)), 503, oauth.TemporarilyUnavailable)
+	if err := w.store.RevokeGrant(t.Context(), id, time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	w.refused(basic("web", webSecret, form("grant_type", extURN)), 400, oauth.InvalidGrant)
+	// One that is not of the form of a grant's ID would not survive a refresh.
+	w = newWorld(t, withOnce(nil))
+	for _, bad := range []string{"short", strings.Repeat("A", 23), id[:21] + "."} {
+		w.refused(basic("web", webSecret, form("grant_type", extURN, "code", bad)), 503, oauth.TemporarilyUnavailable)
+	}
+}
+
+// What is not so any more when the tokens are stored gives none.
+func TestExtensionGrantConfirm(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err    error
+		status int
+		code   string
+	}{
+		"refused":    {&oauth.Error{Code: oauth.InvalidGrant, Description: "gone"}, 400, oauth.InvalidGrant},
+		"an outage":  {errors.New("inner"), 503, oauth.TemporarilyUnavailable},
+		"still fine": {nil, 200, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			id, stored := oauth.NewGrantID(), false
+			var w *world
+			w = newWorld(t, withOnce(func(ctx context.Context) error {
+				_, err := w.store.Grant(ctx, id)
+				stored = err == nil
+				return c.err
+			}))
+			a := w.do(basic("web", webSecret, form("grant_type", extURN, "code", id)))
+			if a.Status != c.status || a.Error != c.code || (a.Access != "") != (c.err == nil) || strings.Contains(a.Body, "inner") {
+				t.Errorf("answer %d %s, want %d %s", a.Status, a.Body, c.status, c.code)
+			}
+			if !stored {
+				t.Error("asked before the grant was stored, when somebody may still end all grants that there are")
+			}
+			if _, err := w.store.Grant(t.Context(), id); (err == nil) != (c.err == nil) {
+				t.Errorf("the grant afterwards: %v", err)
+			}
+		})
+	}
+	// Tokens that can not be taken back are not given either.
+	id := oauth.NewGrantID()
+	st := newBroken("RevokeGrant")
+	w := newWorldOn(t, st, withOnce(func(context.Context) error { return &oauth.Error{Code: oauth.InvalidGrant} }))
+	w.refused(basic("web", webSecret, form("grant_type", extURN, "code", id)), 503, oauth.TemporarilyUnavailable)
+	w.refused(basic("web", webSecret, form("grant_type", extURN, "code", id)), 503, oauth.TemporarilyUnavailable)
 }
