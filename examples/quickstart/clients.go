@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 
+	"github.com/connectid-kit/connectid/handlers/oauth/extid"
 	"github.com/connectid-kit/connectid/store"
 )
 
@@ -68,6 +69,7 @@ func (u urls) registered(secret func(clientID string) string) []store.Client {
 		}
 	}
 	first := paper(firstClient, "Fjordposten", "Uavhengig avis for kysten", "nb", "NO", 0)
+	first.GrantTypes = append(first.GrantTypes, extid.Type) // docs/external-identity.md
 	second := paper(secondClient, "Skärgårdsnytt", "Hela kusten, varje morgon", "sv", "SE", 1)
 	second.CustomerCarePhone, second.CustomerCareEmail = "+46 8 000 00 00", "kundtjanst@example.com"
 

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/connectid-kit/connectid/handlers/oauth/extid"
 )
 
 // output is what the quickstart prints, safe to read while it runs.
@@ -318,5 +320,60 @@ func TestDamagedSecretsAreNotReplaced(t *testing.T) {
 	err := run(t.Context(), []string{"-addr", "127.0.0.1:0", "-data", data}, io.Discard, io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "secrets.json") {
 		t.Errorf("error %v, want one that names the file", err)
+	}
+}
+
+// The walk of docs/external-identity.md: extid, token, profile.
+func TestExternalIdentity(t *testing.T) {
+	t.Parallel()
+	origin, _ := start(t, "-addr", "127.0.0.1:0", "-data", t.TempDir())
+	var i info
+	getJSON(t, http.DefaultClient, origin+"/demo/info.json", &i)
+	paper := i.Clients[0]
+	post := func(address, contentType, token, body string) (answer map[string]any) {
+		t.Helper()
+		req, err := http.NewRequest(http.MethodPost, address, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", contentType)
+		if req.SetBasicAuth(paper.ClientID, paper.ClientSecret); token != "" {
+			req.Header.Set("Authorization", "Bearer "+token)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %s %v, %v", address, resp.Status, answer, err)
+		}
+		return answer
+	}
+	const form, object = "application/x-www-form-urlencoded", "application/json"
+	client, _ := post(i.LoginServer+"/oauth/token", form, "", "grant_type=client_credentials")["access_token"].(string)
+	post(i.APIServer+"/v1/client/extid", object, client, `{"externalId":"4711","credentialType":"D"}`)
+	x := post(i.APIServer+"/v1/client/extid/customer", object, client, `{"externalId":"4711","credentialType":"D","customerNumber":198632}`)
+	if x["credential"] != "AID:4711" || x["newUser"] != false || x["customerNumber"] != 198632.0 {
+		t.Errorf("extid/customer: %v", x)
+	}
+	code, _ := x["extidCode"].(string)
+	user, _ := post(i.LoginServer+"/oauth/token", form, "", url.Values{"grant_type": {extid.Type}, "code": {code}}.Encode())["access_token"].(string)
+	req, err := http.NewRequest(http.MethodGet, i.APIServer+"/v1/customer/profile", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+user)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var profile struct {
+		UniqueID        string
+		ExternalSources []struct{ Source, ExternalID string }
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&profile); err != nil || profile.UniqueID != x["uniqueId"] || len(profile.ExternalSources) != 1 || profile.ExternalSources[0].ExternalID != "4711" {
+		t.Errorf("profile: %+v, %v", profile, err)
 	}
 }
