@@ -14,11 +14,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/connectid-kit/connectid"
 	"github.com/connectid-kit/connectid/flows/account"
 	"github.com/connectid-kit/connectid/flows/message"
 	"github.com/connectid-kit/connectid/handlers/oauth"
 	"github.com/connectid-kit/connectid/handlers/oauth/extid"
-	"github.com/connectid-kit/connectid/internal/keys"
 	"github.com/connectid-kit/connectid/store"
 	"github.com/connectid-kit/connectid/store/memstore"
 	"github.com/connectid-kit/connectid/store/storetest"
@@ -38,31 +38,15 @@ type world struct {
 func open(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, store: storetest.NewFaulty(memstore.New())}
-	ring, err := keys.New([][]byte{bytes.Repeat([]byte{1, 2, 3, 4}, 8)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	composer, err := message.NewComposer(message.ComposerConfig{BaseURL: "https://login.example/user"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	quiet := slog.New(slog.DiscardHandler)
-	w.accounts, err = account.New(account.Config{
-		Store: w.store, Keys: ring, Composer: composer, Passwords: account.Passwords{Memory: 8, Passes: 1}, Logger: quiet,
-		Sender: message.SenderFunc(func(context.Context, message.Message) error { return nil }),
+	kit, err := connectid.New(connectid.Config{
+		Store: w.store, Keys: [][]byte{bytes.Repeat([]byte{1, 2, 3, 4}, 8)}, LoginURL: "https://login.example/user",
+		Sender:    message.SenderFunc(func(context.Context, message.Message) error { return nil }),
+		Passwords: account.Passwords{Memory: 8, Passes: 1}, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := oauth.New(oauth.Config{
-		Clients: w.store, Grants: w.store, Sessions: w.store, Counters: w.store, Keys: ring, Issuer: "https://login.example/user",
-		AddressKey: func(r *http.Request) string { return r.RemoteAddr }, Logger: quiet,
-		ExtensionGrants: []oauth.ExtensionGrant{extid.Grant(w.accounts)},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.token = server.Token()
+	w.accounts, w.token = kit.Accounts(), kit.Token()
 	secret, hash := oauth.NewSecret()
 	w.secret = secret
 	every := []string{extid.Type, "authorization_code", "refresh_token"}
