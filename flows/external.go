@@ -2,8 +2,6 @@ package flows
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strconv"
 
 	"github.com/connectid-kit/connectid/flows/account"
@@ -69,24 +67,7 @@ func (e External) OpenCustomer(ctx context.Context, c store.Client, x account.Ex
 		return out, account.ErrUserGone
 	}
 	tie := store.Tie{Kind: store.CustomerTie, PartnerID: c.PartnerID, Number: strconv.FormatInt(number, 10)}
-	switch owner, err := e.Accounts.TiedTo(ctx, tie.Kind, tie.PartnerID, tie.Number); {
-	case err != nil:
-		return out, err
-	case owner != "" && owner != u.ID:
-		return out, account.ErrTied
-	}
-	customers := e.Publishers.Customers(c.PartnerID)
-	there := publisher.Tie{PartnerID: c.PartnerID, ClientID: c.ID, Number: tie.Number, UserID: u.ID}
-	if err := customers.Tie(ctx, there); err != nil {
-		return out, fmt.Errorf("tie at the publisher: %w", err)
-	}
-	switch err := e.Accounts.Tie(ctx, u, c.ID, tie); {
-	case errors.Is(err, account.ErrTied), errors.Is(err, account.ErrTiedElsewhere), errors.Is(err, account.ErrUserGone):
-		if untied := customers.Untie(ctx, there); untied != nil {
-			return out, fmt.Errorf("untie at the publisher: %w", untied)
-		}
-		return out, err
-	case err != nil:
+	if err := tieUser(ctx, e.Accounts, e.Publishers.Customers(c.PartnerID), u, c.ID, tie); err != nil {
 		return out, err
 	}
 	if out.User, _, err = e.Accounts.External(ctx, c, x); err != nil {

@@ -3,6 +3,7 @@ package flows
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -334,36 +335,44 @@ func await(ctx context.Context, begun time.Time) error {
 	}
 }
 
-// tieSubscriber ties the user: first in the publisher's system, which may know
-// better, then in her record, where a number is one user's. What is cut off
-// between the two is made good by doing it again.
+// tieUser ties the user to a person at a partner: first in the publisher's system,
+// which may know better, then in her record, where a number is one user's. What is
+// cut off between the two is made good by doing it again. [account.ErrTied],
+// [account.ErrTiedElsewhere], [account.ErrUserGone], [publisher.ErrTied] or
+// [publisher.ErrNotFound] when she can not be tied; any other error is an outage.
+func tieUser(ctx context.Context, accounts *account.Service, people publisher.People, user store.User, clientID string, t store.Tie) error {
+	switch owner, err := accounts.TiedTo(ctx, t.Kind, t.PartnerID, t.Number); {
+	case err != nil:
+		return err
+	case owner != "" && owner != user.ID:
+		return account.ErrTied
+	}
+	there := publisher.Tie{PartnerID: t.PartnerID, ClientID: clientID, Number: t.Number, UserID: user.ID}
+	if err := people.Tie(ctx, there); err != nil {
+		return fmt.Errorf("tie at the publisher: %w", err)
+	}
+	err := accounts.Tie(ctx, user, clientID, t)
+	if errors.Is(err, account.ErrTied) || errors.Is(err, account.ErrTiedElsewhere) || errors.Is(err, account.ErrUserGone) {
+		if untied := people.Untie(ctx, there); untied != nil {
+			return fmt.Errorf("untie at the publisher: %w", untied)
+		}
+	}
+	return err
+}
+
+// tieSubscriber ties the user of the run.
 func tieSubscriber(ctx context.Context, r *Run) (Event, error) {
 	s := &r.Data.Subscriber
-	partner := r.Request.Client.PartnerID
 	user, err := r.subscriber(ctx)
 	if err != nil {
 		return "", err
 	}
-	owner, err := r.Accounts.TiedTo(ctx, r.tieKind(), partner, s.Number)
-	if err != nil {
-		return "", err
-	}
-	if owner != "" && owner != user.ID {
-		return SubscriberTaken, nil
-	}
-	tie := publisher.Tie{PartnerID: partner, ClientID: r.Request.Client.ID, Number: s.Number, UserID: r.Data.UserID}
-	err = r.people().Tie(ctx, tie)
+	err = tieUser(ctx, r.Accounts, r.people(), user, r.Request.Client.ID,
+		store.Tie{Kind: r.tieKind(), PartnerID: r.Request.Client.PartnerID, Number: s.Number})
 	switch {
-	case errors.Is(err, publisher.ErrTied), errors.Is(err, publisher.ErrNotFound):
-		return SubscriberTaken, nil
-	case err != nil:
-		return "", err
-	}
-	err = r.Accounts.Tie(ctx, user, r.Request.Client.ID, store.Tie{Kind: r.tieKind(), PartnerID: partner, Number: s.Number})
-	switch {
-	case errors.Is(err, account.ErrTied), errors.Is(err, account.ErrTiedElsewhere):
+	case errors.Is(err, account.ErrTied), errors.Is(err, account.ErrTiedElsewhere), errors.Is(err, publisher.ErrTied), errors.Is(err, publisher.ErrNotFound):
 		s.Other = errors.Is(err, account.ErrTiedElsewhere)
-		return SubscriberTaken, r.people().Untie(ctx, tie)
+		return SubscriberTaken, nil
 	case err != nil:
 		return "", err
 	}

@@ -392,6 +392,17 @@ func TestExternalCustomerOfAPublishersSystem(t *testing.T) {
 	if !slices.Equal(sys.calls, []string{"tie 100 partner site", "untie 100"}) {
 		t.Errorf("the system was called %q", sys.calls)
 	}
+	// What is known beforehand is not asked.
+	sys.calls = nil
+	o.refused(extidCustomer, clientToken, `{"externalId":"3","credentialType":"D","customerNumber":99}`, 409, "Conflict")
+	o.refused(extidCustomer, clientToken, `{"externalId":"1","credentialType":"D","customerNumber":98}`, 409, "Conflict")
+	if err := o.accounts.Block(t.Context(), o.identity(extid, clientToken, `{"externalId":"3","credentialType":"D"}`).UniqueID); err != nil {
+		t.Fatal(err)
+	}
+	o.refused(extidCustomer, clientToken, `{"externalId":"3","credentialType":"D","customerNumber":98}`, 409, "Conflict")
+	if len(sys.calls) != 0 {
+		t.Errorf("the system was called %q", sys.calls)
+	}
 	// One that can not be told is an outage.
 	sys.before = func() {
 		if _, err := o.store.User(t.Context(), "bare"); err != nil {
