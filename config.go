@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -143,6 +144,10 @@ type Config struct {
 	// Offers are the subscriptions that readers can order at partners whose
 	// customers are in Store, by PartnerID; default none.
 	Offers map[string][]publisher.Offer
+	// LogoutClient calls the clients that want to be told when a session ends
+	// (BackchannelLogoutURI); default: one that waits 5 seconds and follows no
+	// redirect.
+	LogoutClient *http.Client
 	// ExtensionGrants are further grant types of the token endpoint.
 	ExtensionGrants []oauth.ExtensionGrant
 

@@ -157,6 +157,7 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 		ResetURL:   func(cl store.Client) string { return pageURL(loginURL, "resetPassword", cl) },
 		AccountURL: func(cl store.Client) string { return pageURL(loginURL, "account", cl) },
 		Clients:    clients, Parts: append(flows.PublisherParts(systems), c.Parts...), OnDelete: c.OnDelete,
+		OnSessionEnd: func() { k.oauth.WakeLogouts() },
 		Merge: account.MergeConfig{
 			Undo: c.MergeUndo, OnMerge: c.OnMerge, OnUnmerge: c.OnUnmerge,
 			UndoURL: func(cl store.Client, id, token string) string { return undoURL(loginURL, cl, id, token) },
@@ -185,7 +186,7 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 	}
 	oauthConfig := oauth.Config{
 		Issuer: loginURL, Clients: clients, Grants: c.Store, Sessions: c.Store, Counters: c.Store,
-		Users: c.Store, Signer: k.signer, IDTokenLifetime: c.IDTokenLifetime,
+		Users: c.Store, Signer: k.signer, Outbox: c.Store, LogoutClient: c.LogoutClient, IDTokenLifetime: c.IDTokenLifetime,
 		Keys: ring, AddressKey: proxies.KeyOf, ExtensionGrants: extensionGrants(k.accounts, c.ExtensionGrants),
 		AccessLifetime: c.AccessLifetime, RefreshLifetime: c.RefreshLifetime, GrantLifetime: c.GrantLifetime, Logger: c.Logger,
 	}
@@ -234,14 +235,16 @@ func (k *Kit) Accounts() *account.Service { return k.accounts }
 func (k *Kit) OAuth() *oauth.Server { return k.oauth }
 
 // Run does the work that no request should wait for: it makes and rotates the
-// keys that tokens are signed with, removes what has expired from the store,
-// finishes what follows the merges of accounts, and writes once a day to the log
-// who calls endpoints of the API that go away. Any number of nodes may run it. It
-// returns when the context ends, with its error.
+// keys that tokens are signed with, tells clients of sessions that have ended,
+// removes what has expired from the store, finishes what follows the merges of
+// accounts, and writes once a day to the log who calls endpoints of the API that go
+// away. Any number of nodes may run it. It returns when the context ends, with its
+// error.
 func (k *Kit) Run(ctx context.Context) error {
-	var reports sync.WaitGroup
-	defer reports.Wait()
-	reports.Go(func() { k.api.Run(ctx) })
+	var beside sync.WaitGroup // what goes on until the context ends
+	defer beside.Wait()
+	beside.Go(func() { k.api.Run(ctx) })
+	beside.Go(func() { k.oauth.DeliverLogouts(ctx) })
 	const pause, batch = time.Minute, 500
 	sweeper, ok := k.store.(store.Sweeper)
 	for {

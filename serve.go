@@ -58,6 +58,14 @@ func (k *Kit) Authorize() http.Handler { return k.bounds.Handler(k.oauth.Authori
 // at the authorization endpoint.
 func (k *Kit) OAuthLogin() http.Handler { return k.oauth.OAuthLogin() }
 
+// EndSession returns the handler at which clients ask for their user to be logged
+// out: it is mounted at oauth/logout.
+func (k *Kit) EndSession() http.Handler { return k.bounds.Handler(k.oauth.EndSession()) }
+
+// LogoutPage returns the handler of the pages that a user sees there, to be
+// mounted at oauthLogout.
+func (k *Kit) LogoutPage() http.Handler { return k.oauth.LogoutPage() }
+
 // Token returns the handler of the token endpoint.
 func (k *Kit) Token() http.Handler { return k.bounds.Handler(k.oauth.Token()) }
 
@@ -93,6 +101,8 @@ func (k *Kit) route() {
 		"reauthenticate":                         k.Reauthenticate(),
 		"oauth/authorize":                        k.Authorize(),
 		"oauthLogin":                             k.OAuthLogin(),
+		"oauth/logout":                           k.EndSession(),
+		"oauthLogout":                            k.LogoutPage(),
 		"oauth/token":                            k.Token(),
 		"oauth/revoke":                           k.Revoke(),
 		"oauth/introspect":                       k.Introspect(),

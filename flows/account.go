@@ -234,7 +234,8 @@ func openWanted(_ context.Context, r *Run) (Event, error) {
 	return "", errors.New("nothing is wanted")
 }
 
-// forgetBrowser has the browser drop what the deleted account left there.
+// forgetBrowser has the browser drop what an account left there that is deleted or
+// logged out.
 func forgetBrowser(_ context.Context, r *Run) (Event, error) {
 	r.Effects.LogOut, r.Effects.Forget = true, true
 	return Continue, nil

@@ -39,6 +39,14 @@ type Request struct {
 	Heading        string               // replaces the heading where a credential is added
 	CredentialKind store.CredentialKind // that is to be added; "" for any
 	Undo           account.UndoLink     // of the link in a notice
+	Hint           Hint
+}
+
+// Hint is whom a client believes to be logged in, by an ID token of its own that
+// has been verified. Its zero value says nothing.
+type Hint struct {
+	UserID    string // sub
+	SessionID string // sid
 }
 
 // Browser is what the user's browser brought along.

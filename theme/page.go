@@ -400,6 +400,8 @@ var states = func() map[string]State {
 		exportState,
 		deleteAccountState,
 		accountDeletedState,
+		{Name: "confirmLogoutState", Events: []string{"logoutEvent", "navigateAwayEvent"}, Faults: formFaults},
+		{Name: "loggedOutState", Events: []string{"navigateAwayEvent"}},
 		{Name: "errorPage"},
 		{Name: "expiredPage", Values: []string{"restartQuery"}},
 		{Name: "formExpiredPage", Values: []string{"restartQuery"}},

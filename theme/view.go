@@ -287,6 +287,10 @@ func (v *view) Title() string {
 		return v.text("deleteAccount.heading")
 	case "accountDeletedState":
 		return v.text("accountDeleted.heading")
+	case "confirmLogoutState":
+		return v.text("confirmLogout.heading")
+	case "loggedOutState":
+		return v.text("loggedOut.heading")
 	case "expiredPage":
 		return v.text("expired.heading")
 	case "formExpiredPage":

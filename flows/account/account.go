@@ -34,6 +34,7 @@ type Store interface {
 	store.DirectoryLinks
 	store.Consents
 	store.Tickets
+	store.Outbox
 }
 
 // Origin says who is asking.
@@ -82,6 +83,9 @@ type Config struct {
 	// called again for the same user: a deletion that failed later is repeated,
 	// and two may race. Optional.
 	OnDelete func(context.Context, store.User) error
+	// OnSessionEnd is called when the end of a session was queued for clients that
+	// want to be told of it; see [LogoutNews]. It must be quick. Optional.
+	OnSessionEnd func()
 	// Captcha is asked when CaptchaWhen says so; nil never asks anything.
 	Captcha Captcha
 	// CaptchaWhen says whether an attempt has to solve a challenge first. It is
@@ -153,6 +157,7 @@ type Service struct {
 	clients     store.Clients
 	parts       []Part
 	onDelete    func(context.Context, store.User) error
+	announced   func()
 	sendTimeout time.Duration
 	observer    func(context.Context, Notice)
 	log         *slog.Logger
@@ -215,6 +220,7 @@ func New(c Config) (*Service, error) {
 		clients:     c.Clients,
 		parts:       c.Parts,
 		onDelete:    c.OnDelete,
+		announced:   c.OnSessionEnd,
 		sendTimeout: cmp.Or(c.SendTimeout, 4*time.Second),
 		observer:    c.Observer,
 		log:         cmp.Or(c.Logger, slog.Default()),

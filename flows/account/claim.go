@@ -146,6 +146,7 @@ func (s *Service) endLogins(ctx context.Context, userID string, keep store.Diges
 	_, err := s.store.EndUserSeries(ctx, userID)
 	err = ending("series", err)
 	if !keepAll {
+		err = errors.Join(err, s.announceEnds(ctx, userID, keep))
 		_, err2 := s.store.EndUserSessions(ctx, userID, keep)
 		err = errors.Join(err, ending("sessions", err2))
 	}

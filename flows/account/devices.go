@@ -185,6 +185,7 @@ func (s *Service) EndOtherDevices(ctx context.Context, userID string, here Here)
 	for _, id := range others { // before the sessions, which they could make anew
 		errs = append(errs, s.store.EndSeries(ctx, id))
 	}
+	errs = append(errs, s.announceEnds(ctx, userID, here.Session))
 	_, err = s.store.EndUserSessions(ctx, userID, here.Session)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return fmt.Errorf("end other devices: %w", err)

@@ -264,7 +264,7 @@ func TestDeleteOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	order = append(order, w.faulty.Calls()...)
-	want := []string{"User", "host", "DeleteUserDirectoryLinks", "DeleteUserConsents", "part", "EndUserSeries", "EndUserSessions", "DropOneTimeCodes", "DropOneTimeCodes", "DropUserTickets", "RevokeUserGrants", "DeleteUser"}
+	want := []string{"User", "host", "DeleteUserDirectoryLinks", "DeleteUserConsents", "part", "EndUserSeries", "UserSessions", "PutDelivery", "PutDelivery", "EndUserSessions", "DropOneTimeCodes", "DropOneTimeCodes", "DropUserTickets", "RevokeUserGrants", "DeleteUser"}
 	if len(order) < len(want) || !slices.Equal(order[:len(want)], want) {
 		t.Errorf("calls %q, want %q first", order, want)
 	}

@@ -106,7 +106,9 @@ func (s *Service) sessionID(ctx context.Context, st SessionStart) (string, error
 		return newSessionID(), nil
 	case err != nil:
 		return "", err
-	case old.UserID != st.UserID || old.ID == "":
+	case old.UserID != st.UserID: // that login ends
+		return newSessionID(), s.announceEnd(ctx, old)
+	case old.ID == "":
 		return newSessionID(), nil
 	}
 	return old.ID, nil
@@ -174,10 +176,20 @@ func (s *Service) Touch(ctx context.Context, sess *store.Session) error {
 	return nil
 }
 
-// EndSession ends the session; no error when there is none.
+// EndSession ends the session, and has the clients told that want to be; no error
+// when there is none.
 func (s *Service) EndSession(ctx context.Context, handle store.Digest) error {
 	if handle.IsZero() {
 		return nil
+	}
+	switch sess, err := s.store.Session(ctx, handle); {
+	case errors.Is(err, store.ErrNotFound):
+	case err != nil:
+		return fmt.Errorf("end session: %w", err)
+	default:
+		if err := s.announceEnd(ctx, sess); err != nil {
+			return err
+		}
 	}
 	if err := s.store.EndSession(ctx, handle); err != nil {
 		return fmt.Errorf("end session: %w", err)

@@ -29,7 +29,7 @@ func (s *Server) Authorize() http.Handler {
 		case http.MethodGet, http.MethodHead:
 			return s.authorize(w, r)
 		case http.MethodPost:
-			return s.authorizePost(w, r)
+			return s.postToGet(w, r, "oauth/authorize")
 		}
 		w.Header().Set("Allow", "GET, HEAD, POST")
 		return &gui.Fault{Param: "method", Reason: "must be GET or POST", Status: http.StatusMethodNotAllowed}
@@ -88,9 +88,9 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// authorizePost sends the browser to the same request as a GET. The address is
-// made of configuration and encoded anew.
-func (s *Server) authorizePost(w http.ResponseWriter, r *http.Request) error {
+// postToGet sends the browser to the page with what it posted as the query of a
+// GET. The address is made of configuration and encoded anew.
+func (s *Server) postToGet(w http.ResponseWriter, r *http.Request, page string) error {
 	body, err := readBody(w, r)
 	if err != nil {
 		e := asError(err)
@@ -120,7 +120,7 @@ func (s *Server) authorizePost(w http.ResponseWriter, r *http.Request) error {
 	if query.Len() > maxQuery {
 		return &gui.Fault{Param: "form", Reason: "is too long", Status: http.StatusRequestEntityTooLarge}
 	}
-	gui.Redirect(w, http.StatusSeeOther, s.config.GUI.URL("oauth/authorize")+"?"+query.String())
+	gui.Redirect(w, http.StatusSeeOther, s.config.GUI.URL(page)+"?"+query.String())
 	return nil
 }
 

@@ -109,6 +109,7 @@ type everything interface {
 	store.Grants
 	store.Sessions
 	store.Counters
+	store.Outbox
 	store.Users
 	store.SigningKeys
 }
@@ -143,7 +144,7 @@ func newWorldOn(tb testing.TB, st everything, change ...func(*oauth.Config)) *wo
 		tb.Fatal(err)
 	}
 	config := oauth.Config{
-		Clients: st, Grants: st, Sessions: st, Counters: st, Users: st, Signer: w.signer, Keys: ring(tb, 1), Issuer: issuer,
+		Clients: st, Grants: st, Sessions: st, Counters: st, Users: st, Signer: w.signer, Outbox: st, Keys: ring(tb, 1), Issuer: issuer,
 		AddressKey: func(r *http.Request) string { return r.RemoteAddr },
 		Logger:     slog.New(slog.NewTextHandler(w.log, nil)),
 	}

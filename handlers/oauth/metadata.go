@@ -35,6 +35,9 @@ func (s *Server) metadata() []byte {
 		"revocation_endpoint_auth_methods_supported":     append(slices.Clone(withSecret), "none"),
 		"introspection_endpoint_auth_methods_supported":  withSecret,
 		"authorization_response_iss_parameter_supported": true, // RFC 9207
+		"end_session_endpoint":                           s.config.Issuer + "/oauth/logout",
+		"backchannel_logout_supported":                   true,
+		"backchannel_logout_session_supported":           true,
 		"ui_locales_supported":                           []string{"nb", "nn", "sv", "da", "fi", "en"},
 
 		// OpenID Connect. Scopes and claims are those that have a meaning here; a

@@ -35,6 +35,7 @@ type Config struct {
 	Keys     *keys.Ring      // required; derives successors of refresh tokens
 	Users    store.Users     // required; whom UserInfo tells of
 	Signer   *signing.Signer // required; signs ID tokens
+	Outbox   store.Outbox    // required; the logouts that clients are to be told of
 	// GUI shows the login pages. Required for Authorize and OAuthLogin; without
 	// it these two panic when they are called.
 	GUI *gui.GUI
@@ -65,6 +66,9 @@ type Config struct {
 	RetryWindow time.Duration
 	// Timeout bounds what one request may wait for the stores; default 4 seconds.
 	Timeout time.Duration
+	// LogoutClient calls the clients that want to be told of logouts; default: one
+	// that waits 5 seconds and follows no redirect.
+	LogoutClient *http.Client
 
 	Logger *slog.Logger // default slog.Default()
 }
@@ -83,6 +87,7 @@ func (c Config) withDefaults() (Config, error) {
 	missing("Keys", c.Keys == nil)
 	missing("Users", c.Users == nil)
 	missing("Signer", c.Signer == nil)
+	missing("Outbox", c.Outbox == nil)
 	missing("AddressKey", c.AddressKey == nil)
 	if _, err := target.Parse(c.Issuer); err != nil {
 		errs = append(errs, fmt.Errorf("bad Issuer %q: %w", c.Issuer, err))
@@ -102,6 +107,9 @@ func (c Config) withDefaults() (Config, error) {
 	lifetime("CodeLifetime", &c.CodeLifetime, time.Minute)
 	lifetime("Timeout", &c.Timeout, 4*time.Second)
 	c.RetryWindow = cmp.Or(c.RetryWindow, 10*time.Second)
+	if c.LogoutClient == nil {
+		c.LogoutClient = newLogoutClient()
+	}
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	return c, errors.Join(errs...)
 }
@@ -114,6 +122,7 @@ type Server struct {
 	headers    *middleware.SecurityHeaders
 	bearer     *middleware.Bearer // of UserInfo
 	document   []byte             // the metadata
+	wake       chan struct{}      // says that there may be a logout to deliver
 	log        *slog.Logger
 }
 
@@ -132,7 +141,7 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("oauth: %w", err)
 	}
-	s := &Server{config: c, extensions: extensions, headers: headers, bearer: bearer, log: c.Logger}
+	s := &Server{config: c, extensions: extensions, headers: headers, bearer: bearer, log: c.Logger, wake: make(chan struct{}, 1)}
 	s.secrets = secretChecker{
 		server: s,
 		slots:  make(chan struct{}, runtime.GOMAXPROCS(0)),

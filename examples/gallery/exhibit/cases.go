@@ -59,6 +59,7 @@ var flowOf = map[string]string{
 	"unmergeState": "unmerge", "unmergedState": "unmerge", "undoOverState": "unmerge",
 	"accountState": "account", "profileState": "account", "removeCredentialState": "account", "exportState": "account",
 	"deleteAccountState": "account", "accountDeletedState": "account",
+	"confirmLogoutState": "endSession", "loggedOutState": "endSession",
 	"confirmUserState": "reauthenticate", "confirmCodeState": "reauthenticate",
 }
 

@@ -1,0 +1,172 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/connectid-kit/connectid/flows/account"
+	"github.com/connectid-kit/connectid/internal/signing"
+	"github.com/connectid-kit/connectid/store"
+)
+
+const (
+	// logoutTimeout bounds one call of a client.
+	logoutTimeout = 5 * time.Second
+	// logoutClaim is for how long nobody else tries a delivery.
+	logoutClaim = 30 * time.Second
+	// logoutWorkers is how many clients are told at once, so that one that hangs
+	// holds up no other.
+	logoutWorkers = 8
+	// logoutPoll is how often the outbox is looked into without being asked to:
+	// for what another node queued, and for what has to be tried again.
+	logoutPoll = 10 * time.Second
+	// logoutPause is the longest pause between two attempts.
+	logoutPause = 10 * time.Minute
+)
+
+// logoutEvent is the member of events in a logout token (OpenID Connect
+// Back-Channel Logout 1.0, section 2.4).
+const logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
+
+// newLogoutClient returns the HTTP client that tells clients of logouts. It
+// follows no redirect: the token is for the registered address alone.
+func newLogoutClient() *http.Client {
+	return &http.Client{
+		Timeout:       logoutTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// WakeLogouts says that there may be a logout to deliver. It never blocks.
+func (s *Server) WakeLogouts() {
+	select {
+	case s.wake <- struct{}{}:
+	default: // somebody is about to look
+	}
+}
+
+// DeliverLogouts tells clients of sessions that have ended (OpenID Connect
+// Back-Channel Logout 1.0), again and again until they have taken it or a session
+// would be over in any case. Any number of nodes may run it. It returns when the
+// context ends, with its error.
+func (s *Server) DeliverLogouts(ctx context.Context) error {
+	slots := make(chan struct{}, logoutWorkers)
+	var under sync.WaitGroup
+	defer under.Wait()
+	for {
+		for {
+			select {
+			case slots <- struct{}{}:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			now := time.Now()
+			d, err := s.config.Outbox.ClaimDelivery(ctx, store.BackchannelLogout, now, now.Add(logoutClaim))
+			if err != nil {
+				<-slots
+				if !errors.Is(err, store.ErrNotFound) && ctx.Err() == nil {
+					s.log.WarnContext(ctx, "the outbox of logouts can not be read", "err", err)
+				}
+				break
+			}
+			under.Go(func() {
+				defer func() { <-slots }()
+				s.deliverLogout(ctx, d)
+			})
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.wake:
+		case <-time.After(logoutPoll):
+		}
+	}
+}
+
+// deliverLogout makes one attempt.
+func (s *Server) deliverLogout(ctx context.Context, d store.Delivery) {
+	done, err := s.tellLogout(ctx, d)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.Timeout)
+	defer cancel()
+	if done {
+		err = errors.Join(err, s.config.Outbox.FinishDelivery(ctx, d.Kind, d.ID))
+	} else {
+		pause := min(logoutPause, time.Second<<min(d.Attempts, 16))
+		err = errors.Join(err, s.config.Outbox.RetryDelivery(ctx, d.Kind, d.ID, d.Attempts, time.Now().Add(pause)))
+	}
+	if err != nil {
+		s.log.WarnContext(ctx, "a client was not told of a logout", "delivery", d.ID, "attempt", d.Attempts, "again", !done, "err", err)
+	}
+}
+
+// tellLogout posts a logout token to the client. done says that nobody has to try
+// again: the client has taken it, or does not want it any more.
+func (s *Server) tellLogout(ctx context.Context, d store.Delivery) (done bool, err error) {
+	news, err := account.ParseLogoutNews(d.Data)
+	if err != nil {
+		return true, err
+	}
+	c, err := store.SharedClient(ctx, s.config.Clients, news.ClientID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("find the client: %w", err)
+	case c.Disabled || c.BackchannelLogoutURI == "":
+		return true, nil
+	}
+	token, err := s.logoutToken(ctx, c, news)
+	if err != nil {
+		return false, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, logoutTimeout)
+	defer cancel()
+	body := strings.NewReader(url.Values{"logout_token": {token}}.Encode())
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.BackchannelLogoutURI, body)
+	if err != nil {
+		return true, fmt.Errorf("bad BackchannelLogoutURI: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, err := s.config.LogoutClient.Do(req)
+	if err != nil {
+		return false, fmt.Errorf("tell %s: %w", c.ID, err)
+	}
+	defer resp.Body.Close()
+	io.Copy(io.Discard, io.LimitReader(resp.Body, 4<<10)) // so that the connection can be used again
+	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusNoContent {
+		return false, fmt.Errorf("tell %s: it answers %s", c.ID, resp.Status)
+	}
+	return true, nil
+}
+
+// logoutToken returns the token of OpenID Connect Back-Channel Logout 1.0, section
+// 2.4. It lives for two minutes, as section 4 advises, and is made anew for each
+// attempt; it has no nonce, so that it is no ID token.
+func (s *Server) logoutToken(ctx context.Context, c *store.Client, news account.LogoutNews) (string, error) {
+	now := time.Now()
+	alg, err := signing.Alg(c)
+	if err != nil {
+		return "", err
+	}
+	token, err := s.config.Signer.Sign(ctx, signing.LogoutToken, alg, map[string]any{
+		"iss":    s.config.Issuer,
+		"sub":    news.UserID,
+		"aud":    c.ID,
+		"iat":    now.Unix(),
+		"exp":    now.Add(2 * time.Minute).Unix(),
+		"jti":    randomToken(),
+		"events": map[string]any{logoutEvent: struct{}{}},
+		"sid":    news.SessionID,
+	})
+	if err != nil {
+		return "", fmt.Errorf("sign a logout token: %w", err)
+	}
+	return token, nil
+}
