@@ -31,6 +31,12 @@ type Roles struct {
 	SigningKeys    SigningKeys
 	Consents       Consents
 	Outbox         Outbox
+	Products       Products
+	Coupons        Coupons
+	Vouchers       Vouchers
+	Articles       Articles
+	Accesses       Accesses
+	Organisations  Organisations
 }
 
 // Composed is a [Store] put together by [Compose].
@@ -52,6 +58,12 @@ type Composed struct {
 	signingKeys
 	consents
 	outbox
+	products
+	coupons
+	vouchers
+	articles
+	accesses
+	organisations
 
 	backends []backend
 }
@@ -69,6 +81,12 @@ type (
 	customers     = Customers
 	subscriptions = Subscriptions
 	memberships   = Memberships
+	products      = Products
+	coupons       = Coupons
+	vouchers      = Vouchers
+	articles      = Articles
+	accesses      = Accesses
+	organisations = Organisations
 	directories   = DirectoryLinks
 	merges        = Merges
 	tickets       = Tickets
@@ -101,6 +119,8 @@ func Compose(r Roles) (*Composed, error) {
 		directories: r.DirectoryLinks,
 		customers:   r.Customers, subscriptions: r.Subscriptions, memberships: r.Memberships,
 		tickets: r.Tickets, signingKeys: r.SigningKeys, consents: r.Consents, outbox: r.Outbox,
+		products: r.Products, coupons: r.Coupons, vouchers: r.Vouchers, articles: r.Articles,
+		accesses: r.Accesses, organisations: r.Organisations,
 	}
 	var missing []string
 	v := reflect.ValueOf(r)

@@ -11,6 +11,9 @@ import (
 type Contact struct {
 	Kind     CredentialKind
 	Identity string
+	// Use says what a number is for, in the publisher's words, such as mobile or
+	// company. It does not count when contacts are compared.
+	Use string
 }
 
 // Customer is a person or a company in the customer system of a publisher.
@@ -21,15 +24,19 @@ type Customer struct {
 	// [Customers.CreateCustomer]. Empty for customers that came otherwise.
 	Key         string
 	FirstName   string
+	MiddleName  string
 	LastName    string
 	CompanyName string
+	Department  string // of the company
 	Street      string
 	PostalCode  string
 	City        string
 	Country     string    // ISO 3166 alpha-2
 	Contacts    []Contact // a household may share one with another customer
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
+	// InvoiceEmail is where invoices are sent; empty for paper.
+	InvoiceEmail string
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
 }
 
 // Customers keeps the customers of publishers that have no system of their own.
@@ -44,10 +51,13 @@ type Customers interface {
 	// any customer of the partner ever had, and at least [FirstCustomer]. A
 	// customer without a Key is refused with an error; c.Number counts for nothing.
 	CreateCustomer(ctx context.Context, c Customer) (Customer, error)
+	// ReplaceCustomer replaces the partner's customer with that Number in one
+	// step, or returns ErrNotFound. Key and CreatedAt stay as they are.
+	ReplaceCustomer(ctx context.Context, c Customer) error
 	// Customer returns the partner's customer with the number, or ErrNotFound.
 	Customer(ctx context.Context, partnerID string, number int64) (Customer, error)
-	// CustomersByContact lists the partner's customers that have the contact, by
-	// an indexed look-up, ordered by Number.
+	// CustomersByContact lists the partner's customers that have a contact of that
+	// Kind and Identity, by an indexed look-up, ordered by Number.
 	CustomersByContact(ctx context.Context, partnerID string, c Contact) iter.Seq2[Customer, error]
 	// DeleteCustomer removes the customer; no error when there is none.
 	DeleteCustomer(ctx context.Context, partnerID string, number int64) error

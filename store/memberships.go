@@ -30,8 +30,9 @@ type Memberships interface {
 	// Membership returns the partner's membership with the number, ended ones
 	// too, or ErrNotFound.
 	Membership(ctx context.Context, partnerID, number string) (Membership, error)
-	// MembershipsByContact lists the partner's memberships that have the contact,
-	// ended ones too, by an indexed look-up, ordered by Number.
+	// MembershipsByContact lists the partner's memberships that have a contact
+	// of that Kind and Identity, ended ones too, by an indexed look-up, ordered by
+	// Number.
 	MembershipsByContact(ctx context.Context, partnerID string, c Contact) iter.Seq2[Membership, error]
 	// DeleteMembership removes the membership; no error when there is none.
 	DeleteMembership(ctx context.Context, partnerID, number string) error

@@ -22,10 +22,10 @@
 //     is absent: it is not found, it does not conflict, it is not listed. The
 //     kit checks expiry again with its own clock; a backend's own time-to-live
 //     may lag by up to a minute, never lead.
-//   - A record without a key (an empty ID or PartnerID, a zero Handle, Hash or
-//     Key, a customer's or member's Number that is missing, a ticket or delivery
-//     without a Kind, a consent without a UserID or ClientID) is refused with an
-//     error, and so is the revocation of a grant without an ID.
+//   - A record without a key (an empty ID, Code or PartnerID, a zero Handle,
+//     Hash or Key, a customer's, member's or coupon's Number that is missing, a
+//     ticket or delivery without a Kind, a consent without a UserID or ClientID)
+//     is refused with an error, and so is the revocation of a grant without an ID.
 //   - Secrets never reach a store: it sees their [Digest], or a keyed MAC.
 package store
 
@@ -90,6 +90,12 @@ type Store interface {
 	SigningKeys
 	Consents
 	Outbox
+	Products
+	Coupons
+	Vouchers
+	Articles
+	Accesses
+	Organisations
 }
 
 // Sweeper is implemented by stores that keep expired records until they are

@@ -21,9 +21,25 @@ type Subscription struct {
 	Price    int64
 	Currency string
 	// Payment is how it is paid for: "free", "invoice", …
-	Payment   string
-	CreatedAt time.Time
+	Payment string
+	// Sharable says that the customer may share it, and ShareType with whom.
+	Sharable  bool
+	ShareType ShareType
+	// DistributionLevel is how it reaches her, in the publisher's words, such as
+	// paper or digital.
+	DistributionLevel string
+	CreatedAt         time.Time
 }
+
+// ShareType is with whom a subscription can be shared (ConnectID: shareType).
+type ShareType string
+
+// The types of shares.
+const (
+	ShareUsers    ShareType = "USERS" // other users, such as the family
+	ShareNetworks ShareType = "NETS"  // whoever comes from some addresses or domains
+	ShareBusiness ShareType = "B2B"
+)
 
 // Subscriptions keeps the subscriptions of customers.
 type Subscriptions interface {

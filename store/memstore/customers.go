@@ -90,6 +90,24 @@ func (t *customers) remove(key customer) {
 	}
 }
 
+// ReplaceCustomer implements [store.Customers].
+func (s *Store) ReplaceCustomer(ctx context.Context, c store.Customer) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	c = copyCustomer(c)
+	t := &s.customers
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	old := t.byKey[customer{c.PartnerID, c.Number}]
+	if old == nil {
+		return store.ErrNotFound
+	}
+	c.Key, c.CreatedAt = old.Key, old.CreatedAt
+	t.add(&c)
+	return nil
+}
+
 // Customer implements [store.Customers].
 func (s *Store) Customer(ctx context.Context, partnerID string, number int64) (store.Customer, error) {
 	if err := ctx.Err(); err != nil {

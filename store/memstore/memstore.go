@@ -58,6 +58,12 @@ type Store struct {
 	signingKeys   signingKeys
 	consents      consents
 	outbox        outbox
+	products      products
+	coupons       coupons
+	vouchers      vouchers
+	articles      articles
+	accesses      accesses
+	organisations organisations
 }
 
 // New returns an empty store with the default configuration.
@@ -94,6 +100,12 @@ func NewWith(c Config) (*Store, error) {
 	s.signingKeys.init()
 	s.consents.init()
 	s.outbox.init()
+	s.products.init()
+	s.coupons.init()
+	s.vouchers.init()
+	s.articles.init()
+	s.accesses.init()
+	s.organisations.init()
 	return s, nil
 }
 
@@ -105,7 +117,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, limit int) (int, error
 	total := 0
 	for _, sweep := range []func(time.Time, int) int{
 		s.users.sweep, s.sessions.sweep, s.series.sweep, s.codes.sweep, s.runs.sweep, s.grants.sweep, s.counters.sweep,
-		s.tickets.sweep, s.signingKeys.sweep, s.outbox.sweep,
+		s.tickets.sweep, s.signingKeys.sweep, s.outbox.sweep, s.accesses.sweep,
 	} {
 		for total < limit {
 			if err := ctx.Err(); err != nil {

@@ -86,6 +86,11 @@ func TestStoreRacesOverHandles(t *testing.T) {
 			_, err := s.ClaimDelivery(ctx, store.BackchannelLogout, time.Now(), end)
 			return err
 		})
+		must(t, handles[0].PutVoucher(ctx, store.Voucher{PartnerID: "p", Code: id}))
+		raceHandles(t, handles, store.ErrUsed, func(s *sqlitestore.Store, i int) error {
+			_, err := s.SpendVoucher(ctx, "p", id, fmt.Sprint("order ", i), time.Now())
+			return err
+		})
 		// What one handle has written the other sees at once.
 		must(t, handles[0].RevokeGrant(ctx, id, end))
 		if _, err := handles[1].Grant(ctx, id); !errors.Is(err, store.ErrRevoked) {

@@ -13,20 +13,20 @@ import (
 )
 
 var customerKind = newKind("connectid_customers", `partner_id number key first_name last_name company_name
-	street postal_code city country contacts created_at updated_at`,
+	street postal_code city country contacts created_at updated_at middle_name department invoice_email`,
 	func(c *store.Customer) []any {
 		return []any{
 			&c.PartnerID, &c.Number, (*optional)(&c.Key), &c.FirstName, &c.LastName, &c.CompanyName,
-			&c.Street, &c.PostalCode, &c.City, &c.Country, (*contacts)(&c.Contacts), (*stamp)(&c.CreatedAt), (*stamp)(&c.UpdatedAt),
+			&c.Street, &c.PostalCode, &c.City, &c.Country, (*contacts)(&c.Contacts), (*stamp)(&c.CreatedAt), (*stamp)(&c.UpdatedAt), &c.MiddleName, &c.Department, &c.InvoiceEmail,
 		}
 	})
 
 var subscriptionKind = newKind("connectid_subscriptions", `id partner_id customer_number product name starts_at ended_at
-	stopped paid price currency payment created_at`,
+	stopped paid price currency payment created_at sharable share_type distribution_level`,
 	func(s *store.Subscription) []any {
 		return []any{
 			&s.ID, &s.PartnerID, &s.CustomerNumber, &s.Product, &s.Name, (*stamp)(&s.StartsAt), (*stamp)(&s.EndsAt),
-			&s.Stopped, &s.Paid, &s.Price, &s.Currency, &s.Payment, (*stamp)(&s.CreatedAt),
+			&s.Stopped, &s.Paid, &s.Price, &s.Currency, &s.Payment, (*stamp)(&s.CreatedAt), &s.Sharable, &s.ShareType, &s.DistributionLevel,
 		}
 	})
 
@@ -91,6 +91,22 @@ func (s *Store) CreateCustomer(ctx context.Context, c store.Customer) (store.Cus
 		}
 		return made, t.row(customerKind.selects+created, c.PartnerID, c.Key).Scan(customerKind.fields(&made)...)
 	})
+}
+
+// ReplaceCustomer implements [store.Customers].
+func (s *Store) ReplaceCustomer(ctx context.Context, c store.Customer) error {
+	c.Contacts = slices.Clone(c.Contacts)
+	_, err := write(ctx, s, func(t *txn) (struct{}, error) {
+		var old store.Customer
+		err := t.row(customerKind.selects+"WHERE partner_id = ? AND number = ?", c.PartnerID, c.Number).Scan(customerKind.fields(&old)...)
+		if err != nil {
+			return struct{}{}, fault(ctx, err)
+		}
+		next := c
+		next.Key, next.CreatedAt = old.Key, old.CreatedAt
+		return struct{}{}, t.putCustomer(next)
+	})
+	return err
 }
 
 // Customer implements [store.Customers].

@@ -23,6 +23,7 @@ var sweeps = []struct{ table, key string }{
 	{"connectid_tickets", "kind, hash"},
 	{"connectid_signing_keys", "id"},
 	{"connectid_deliveries", "kind, id"},
+	{"connectid_accesses", "id"},
 }
 
 // Sweep implements [store.Sweeper].

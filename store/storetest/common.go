@@ -96,7 +96,7 @@ func arguments(m reflect.Method, n int) []reflect.Value {
 
 // matchKeys gives a record the keys that calls with the same n ask for.
 func matchKeys(v reflect.Value, n int) {
-	for _, name := range []string{"ID", "UserID", "Survivor", "Absorbed", "Directory", "Tenant", "ObjectID", "GrantID", "ClientID", "Handle", "Hash", "Key"} {
+	for _, name := range []string{"ID", "UserID", "Survivor", "Absorbed", "Directory", "Tenant", "ObjectID", "GrantID", "ClientID", "Handle", "Hash", "Key", "PartnerID", "Code"} {
 		f := v.FieldByName(name)
 		switch {
 		case !f.IsValid():

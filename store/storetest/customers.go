@@ -183,6 +183,27 @@ var customerRules = []rule[store.Customers]{
 		other.Key, other.Number = "another", r.Number
 		c.ok(s.PutCustomer(c.ctx, other), "PutCustomer in place of the one with the key")
 	}},
+	{"a customer is replaced if there is one", "ReplaceCustomer replaces the partner's customer with that Number in one step, or returns ErrNotFound. Key and CreatedAt stay as they are.", func(c *recorder, s store.Customers) {
+		first := fresh[store.Customer]()
+		c.is(s.ReplaceCustomer(c.ctx, first), store.ErrNotFound, "ReplaceCustomer of nobody")
+		fails[store.Customer](c, "Customer that was not there to be replaced", store.ErrNotFound)(s.Customer(c.ctx, first.PartnerID, first.Number))
+		c.ok(s.PutCustomer(c.ctx, first), "PutCustomer")
+		old := first
+		for name, r := range variants[store.Customer]("PartnerID", "Number") {
+			r.PartnerID, r.Number = first.PartnerID, first.Number
+			c.ok(s.ReplaceCustomer(c.ctx, r), "ReplaceCustomer, "+name)
+			r.Key, r.CreatedAt = first.Key, first.CreatedAt
+			returns(c, "Customer, "+name, r)(s.Customer(c.ctx, r.PartnerID, r.Number))
+			for _, at := range old.Contacts {
+				lists(c, "CustomersByContact of one that was replaced, "+name, s.CustomersByContact(c.ctx, r.PartnerID, at))
+			}
+			for _, at := range r.Contacts {
+				at.Use = "another"
+				lists(c, "CustomersByContact with another use, "+name, s.CustomersByContact(c.ctx, r.PartnerID, at), r)
+			}
+			old = r
+		}
+	}},
 	{"a deleted customer is gone", "DeleteCustomer removes the customer; no error when there is none.", func(c *recorder, s store.Customers) {
 		r, other := fresh[store.Customer](), fresh[store.Customer]()
 		other.PartnerID = r.PartnerID

@@ -260,7 +260,8 @@ func sweeps(c *recorder, s store.Store) {
 		c.ok(s.PutDelivery(c.ctx, claim), "PutDelivery")
 		_, err = s.ClaimDelivery(c.ctx, claim.Kind, claim.DueAt, claim.DueAt)
 		c.ok(err, "ClaimDelivery")
-		want += 15
+		c.ok(s.PutAccess(c.ctx, fresh[store.Access]()), "PutAccess")
+		want += 16
 	}
 	if n, err := sweeper.Sweep(c.ctx, time.Now(), 1000); n != 0 || err != nil {
 		c.errorf("Sweep with nothing expired = %d, %v, want 0", n, err)

@@ -55,6 +55,12 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	t.Run("SigningKeys", func(t *testing.T) { TestSigningKeys(t, as[store.SigningKeys](open)) })
 	t.Run("Consents", func(t *testing.T) { TestConsents(t, as[store.Consents](open)) })
 	t.Run("Outbox", func(t *testing.T) { TestOutbox(t, as[store.Outbox](open)) })
+	t.Run("Products", func(t *testing.T) { TestProducts(t, as[store.Products](open)) })
+	t.Run("Coupons", func(t *testing.T) { TestCoupons(t, as[store.Coupons](open)) })
+	t.Run("Vouchers", func(t *testing.T) { TestVouchers(t, as[store.Vouchers](open)) })
+	t.Run("Articles", func(t *testing.T) { TestArticles(t, as[store.Articles](open)) })
+	t.Run("Accesses", func(t *testing.T) { TestAccesses(t, as[store.Accesses](open)) })
+	t.Run("Organisations", func(t *testing.T) { TestOrganisations(t, as[store.Organisations](open)) })
 	t.Run("Store", func(t *testing.T) { TestStore(t, open) })
 }
 
@@ -132,6 +138,36 @@ func TestConsents(t *testing.T, open func(t *testing.T) store.Consents) { run(t,
 // TestOutbox checks the [store.Outbox] contract.
 func TestOutbox(t *testing.T, open func(t *testing.T) store.Outbox) { run(t, open, outboxRules) }
 
+// TestProducts checks the [store.Products] contract.
+func TestProducts(t *testing.T, open func(t *testing.T) store.Products) {
+	run(t, open, productRules)
+}
+
+// TestCoupons checks the [store.Coupons] contract.
+func TestCoupons(t *testing.T, open func(t *testing.T) store.Coupons) {
+	run(t, open, couponRules)
+}
+
+// TestVouchers checks the [store.Vouchers] contract.
+func TestVouchers(t *testing.T, open func(t *testing.T) store.Vouchers) {
+	run(t, open, voucherRules)
+}
+
+// TestArticles checks the [store.Articles] contract.
+func TestArticles(t *testing.T, open func(t *testing.T) store.Articles) {
+	run(t, open, articleRules)
+}
+
+// TestAccesses checks the [store.Accesses] contract.
+func TestAccesses(t *testing.T, open func(t *testing.T) store.Accesses) {
+	run(t, open, accessRules)
+}
+
+// TestOrganisations checks the [store.Organisations] contract.
+func TestOrganisations(t *testing.T, open func(t *testing.T) store.Organisations) {
+	run(t, open, organisationRules)
+}
+
 // TestStore checks what concerns a whole store: roles that do not mix, and, if
 // the store has them, the [store.Sweeper] and [store.Pinger] contracts.
 func TestStore(t *testing.T, open func(t *testing.T) store.Store) { run(t, open, storeRules) }
@@ -171,6 +207,12 @@ func Check(ctx context.Context, open func() store.Store) []Failure {
 	all = append(all, check(ctx, "SigningKeys", func() store.SigningKeys { return open() }, signingKeyRules)...)
 	all = append(all, check(ctx, "Consents", func() store.Consents { return open() }, consentRules)...)
 	all = append(all, check(ctx, "Outbox", func() store.Outbox { return open() }, outboxRules)...)
+	all = append(all, check(ctx, "Products", func() store.Products { return open() }, productRules)...)
+	all = append(all, check(ctx, "Coupons", func() store.Coupons { return open() }, couponRules)...)
+	all = append(all, check(ctx, "Vouchers", func() store.Vouchers { return open() }, voucherRules)...)
+	all = append(all, check(ctx, "Articles", func() store.Articles { return open() }, articleRules)...)
+	all = append(all, check(ctx, "Accesses", func() store.Accesses { return open() }, accessRules)...)
+	all = append(all, check(ctx, "Organisations", func() store.Organisations { return open() }, organisationRules)...)
 	return append(all, check(ctx, "Store", open, storeRules)...)
 }
 
