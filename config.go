@@ -141,9 +141,11 @@ type Config struct {
 	// not named have their customers and members in Store.
 	Customers   map[string]publisher.Customers
 	Memberships map[string]publisher.Memberships
-	// Offers are the subscriptions that readers can order at partners whose
-	// customers are in Store, by PartnerID; default none.
-	Offers map[string][]publisher.Offer
+	// Catalogues and Accesses are, in the same way, who knows what partners sell,
+	// and who decides what may be read. Partners that are not named have products,
+	// coupons, vouchers, articles, accesses and organisations in Store.
+	Catalogues map[string]publisher.Catalogue
+	Accesses   map[string]publisher.Access
 	// LogoutClient calls the clients that want to be told when a session ends
 	// (BackchannelLogoutURI); default: one that waits 5 seconds and follows no
 	// redirect.

@@ -143,7 +143,7 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 	}})
 	note(err)
 	systems, err := publisher.New(publisher.Config{
-		Store: c.Store, Customers: c.Customers, Memberships: c.Memberships, Offers: c.Offers,
+		Store: c.Store, Customers: c.Customers, Memberships: c.Memberships, Catalogues: c.Catalogues, Accesses: c.Accesses,
 	})
 	note(err)
 	if err != nil {
@@ -160,6 +160,7 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 		OnSessionEnd: func() { k.oauth.WakeLogouts() },
 		Merge: account.MergeConfig{
 			Undo: c.MergeUndo, OnMerge: c.OnMerge, OnUnmerge: c.OnUnmerge,
+			Parts: []account.MergePart{flows.PublisherMerge(systems)},
 			UndoURL: func(cl store.Client, id, token string) string { return undoURL(loginURL, cl, id, token) },
 		},
 	})
@@ -198,7 +199,7 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 	k.api, err = api.New(api.Config{
 		Prefix: k.apiPath, Clients: clients, Users: c.Store, Grants: c.Store, Counters: c.Store, Addresses: proxies,
 		Version: c.Version, LegacyXML: c.LegacyXML, CallsPerMinute: c.CallsPerMinute, CallsPerSecond: c.CallsPerSecond,
-		AnonymousPerMinute: c.AnonymousPerMinute, Subscriptions: systems, Accounts: k.accounts, Logger: c.Logger,
+		AnonymousPerMinute: c.AnonymousPerMinute, Publishers: systems, Accounts: k.accounts, Logger: c.Logger,
 		Lifecycle: c.Lifecycle, TestEnvironment: c.TestEnvironment, OnDeprecatedCall: c.OnDeprecatedCall,
 	})
 	note(err)

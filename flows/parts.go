@@ -1,6 +1,7 @@
 package flows
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -11,7 +12,8 @@ import (
 )
 
 // PublisherParts are what publishers' systems know of users, for My account, the
-// export of an account and its deletion: subscriptions and memberships.
+// export of an account and its deletion: subscriptions, memberships and rights to
+// read.
 func PublisherParts(systems *publisher.Systems) []account.Part {
 	return []account.Part{
 		{
@@ -48,7 +50,43 @@ func PublisherParts(systems *publisher.Systems) []account.Part {
 				return untie(ctx, u, store.MembershipTie, func(id string) publisher.People { return systems.Memberships(id) })
 			},
 		},
+		{
+			Name: "accesses",
+			List: func(ctx context.Context, u store.User) (items []account.PartItem, err error) {
+				all, err := systems.UserAccesses(ctx, u.ID)
+				if err != nil {
+					return nil, err
+				}
+				for _, a := range all {
+					items = append(items, account.PartItem{Title: cmp.Or(a.ArticleID, a.Product, a.Subscription), Data: a})
+				}
+				return items, nil
+			},
+			Remove: func(ctx context.Context, u store.User) error { return systems.RemoveAccesses(ctx, u.ID) },
+		},
 	}
+}
+
+// PublisherMerge moves what publishers have given a user to read when two
+// accounts become one.
+func PublisherMerge(systems *publisher.Systems) account.MergePart { return mergeAccesses{systems} }
+
+type mergeAccesses struct{ systems *publisher.Systems }
+
+func (p mergeAccesses) PlanMerge(ctx context.Context, _, absorbed store.User) ([]account.Line, error) {
+	all, err := p.systems.UserAccesses(ctx, absorbed.ID)
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	return []account.Line{{Text: "merge.line.accesses"}}, nil
+}
+
+func (p mergeAccesses) Merge(ctx context.Context, m store.Merge) error {
+	return p.systems.MoveAccesses(ctx, m)
+}
+
+func (p mergeAccesses) Unmerge(ctx context.Context, m store.Merge) error {
+	return p.systems.ReturnAccesses(ctx, m)
 }
 
 func tiesOf(u store.User, kind store.TieKind) (ties []store.Tie) {

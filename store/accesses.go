@@ -35,8 +35,9 @@ type Accesses interface {
 	// PutAccess inserts the access or replaces the one with its ID. One without a
 	// UserID and a CustomerNumber is refused with an error.
 	PutAccess(ctx context.Context, a Access) error
-	// UserAccesses lists the user's live accesses at the partner, by an indexed
-	// look-up: the latest ExpiresAt first, then by ID.
+	// UserAccesses lists the user's live accesses at the partner, and at all
+	// partners if partnerID is empty, by an indexed look-up: the latest ExpiresAt
+	// first, then by ID.
 	UserAccesses(ctx context.Context, partnerID, userID string) iter.Seq2[Access, error]
 	// CustomerAccesses lists those of the partner's customer, in the same order.
 	CustomerAccesses(ctx context.Context, partnerID string, number int64) iter.Seq2[Access, error]

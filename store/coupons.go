@@ -50,6 +50,15 @@ type Period struct {
 	Unit   PeriodUnit
 }
 
+// Known reports whether p is no period, or one in a known unit.
+func (p Period) Known() bool {
+	switch p.Unit {
+	case Days, Weeks, Months, Years:
+		return p.Length > 0
+	}
+	return p == Period{}
+}
+
 // ExtraProduct is a product that comes with a coupon.
 type ExtraProduct struct {
 	Product     string

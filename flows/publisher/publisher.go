@@ -1,18 +1,17 @@
 // Package publisher is the contracts to a publisher's own systems: who its
-// customers and members are, and what they subscribe to.
+// customers and members are, what they subscribe to, what is sold to them, and
+// who may read what.
 //
 // A publisher that has a customer system implements [Customers], one with a
-// membership system [Memberships]; package httpjson does so for systems that
-// speak HTTP and JSON. For the others [StoreCustomers] and [StoreMemberships]
-// keep the records in the kit's own store, so that everything works at once.
+// membership system [Memberships], with a catalogue [Catalogue], with rules of
+// its own [Access]; package httpjson does so for systems that speak HTTP and
+// JSON. For the others [StoreCustomers], [StoreMemberships], [StoreCatalogue] and
+// [StoreAccess] work on the kit's own store, so that everything works at once.
 package publisher
 
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/connectid-kit/connectid/store"
 )
@@ -25,6 +24,8 @@ var (
 	ErrNotFound = errors.New("publisher: not found")
 	// ErrTied says that the person is tied to another user.
 	ErrTied = errors.New("publisher: tied to another user")
+	// ErrSpent says that a voucher has been used.
+	ErrSpent = errors.New("publisher: the voucher is spent")
 )
 
 // What contracts and stores have in common, so that adapters need this package
@@ -32,6 +33,24 @@ var (
 type (
 	Contact      = store.Contact
 	Subscription = store.Subscription
+	Product      = store.Product
+	Coupon       = store.Coupon
+	CouponID     = store.CouponID
+	ShareType    = store.ShareType
+	PeriodUnit   = store.PeriodUnit
+	Period       = store.Period
+	Renewal      = store.Renewal
+	ExtraProduct = store.ExtraProduct
+	Marketing    = store.Marketing
+	Distribution = store.Distribution
+
+	CredentialKind = store.CredentialKind
+)
+
+// The kinds of contacts.
+const (
+	Email = store.Email
+	Phone = store.Phone
 )
 
 // Search is what a reader says of herself.
@@ -111,6 +130,12 @@ type Customers interface {
 	// Subscriptions returns what the customer subscribes to, ended ones too, the
 	// latest first; none is no error.
 	Subscriptions(ctx context.Context, partnerID string, number int64) ([]Subscription, error)
+	// Info returns what the system knows of the customer, or ErrNotFound.
+	Info(ctx context.Context, partnerID string, number int64) (CustomerInfo, error)
+	// Replace makes i all that is known of the customer, but for an Address that
+	// is nil, which leaves hers as it is. ErrNotFound when there is no such
+	// customer. The kit asks for nothing that [CustomerInfo.Check] refuses.
+	Replace(ctx context.Context, partnerID string, number int64, i CustomerInfo) error
 }
 
 // The ways to pay for a subscription that need no payment provider.
@@ -160,86 +185,4 @@ type NewSubscriber struct {
 	City       string
 	Country    string    // ISO 3166 alpha-2
 	Contacts   []Contact // that she has proved to own
-}
-
-// Store is what the store-backed systems need of a backend.
-type Store interface {
-	store.Customers
-	store.Subscriptions
-	store.Memberships
-}
-
-// Config says whose systems are used. Partners that are not named in a map have
-// their records in Store.
-type Config struct {
-	Store       Store                  // required
-	Customers   map[string]Customers   // by partner
-	Memberships map[string]Memberships // by partner
-	// Offers are what readers can order at partners whose customers are in Store.
-	Offers map[string][]Offer
-}
-
-// Systems knows the systems of all partners. It is safe for concurrent use.
-type Systems struct {
-	customers   map[string]Customers
-	memberships map[string]Memberships
-	ownCust     Customers
-	ownMembers  Memberships
-}
-
-// New returns the systems, or an error that names all that is wrong with c.
-func New(c Config) (*Systems, error) {
-	var errs []error
-	if c.Store == nil {
-		errs = append(errs, errors.New("missing Store"))
-	}
-	for partner, s := range c.Customers {
-		if partner == "" || s == nil {
-			errs = append(errs, fmt.Errorf("bad Customers[%q]: want a partner and its system", partner))
-		}
-	}
-	for partner, s := range c.Memberships {
-		if partner == "" || s == nil {
-			errs = append(errs, fmt.Errorf("bad Memberships[%q]: want a partner and its system", partner))
-		}
-	}
-	for partner, offers := range c.Offers {
-		for i, o := range offers {
-			twice := slices.ContainsFunc(offers[:i], func(p Offer) bool { return p.ID == o.ID })
-			if o.ID == "" || o.Name == "" || o.Product == "" || o.Price < 0 || twice || o.Price > 0 && len(o.Currency) != 3 {
-				errs = append(errs, fmt.Errorf("bad Offers[%q][%d]: want an ID of its own, Product, Name, and a Currency with a Price", partner, i))
-			}
-		}
-		if c.Customers[partner] != nil {
-			errs = append(errs, fmt.Errorf("bad Offers[%q]: the partner has a system of its own, which makes its offers", partner))
-		}
-	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, fmt.Errorf("publisher: %w", err)
-	}
-	return &Systems{
-		customers: c.Customers, memberships: c.Memberships,
-		ownCust: NewStoreCustomers(c.Store, c.Offers), ownMembers: NewStoreMemberships(c.Store),
-	}, nil
-}
-
-// Customers returns the customer system of the partner.
-func (s *Systems) Customers(partnerID string) Customers {
-	if c, ok := s.customers[partnerID]; ok {
-		return c
-	}
-	return s.ownCust
-}
-
-// Memberships returns the membership system of the partner.
-func (s *Systems) Memberships(partnerID string) Memberships {
-	if m, ok := s.memberships[partnerID]; ok {
-		return m
-	}
-	return s.ownMembers
-}
-
-// joined joins what there is of the parts by spaces.
-func joined(parts ...string) string {
-	return strings.Join(strings.Fields(strings.Join(parts, " ")), " ")
 }

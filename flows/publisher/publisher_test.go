@@ -83,11 +83,30 @@ func FuzzMatch(f *testing.F) {
 	})
 }
 
-var offers = map[string][]publisher.Offer{"p": {
-	{ID: "free", Product: "TRY", Name: "Try it", Price: 0},
-	{ID: "paper", Product: "PAPER", Name: "Paper", Price: 39900, Currency: "NOK", Invoice: true},
-	{ID: "card", Product: "CARD", Name: "Card", Price: 9900, Currency: "NOK"},
-}}
+// coupons are what readers of the partner p are offered, and one that they are not.
+var coupons = []store.Coupon{
+	{Code: "free", Product: "TRY", Description: "Try it", Offered: true, Period: store.Period{Length: 4, Unit: store.Weeks}},
+	{Code: "paper", Product: "PAPER", Description: "Paper", Price: 39900, Currency: "NOK", Invoice: true, Offered: true},
+	{Code: "card", Product: "CARD", Description: "Card", Price: 9900, Currency: "NOK", Offered: true},
+	{Code: "shop", Product: "PAPER", Description: "In the shop"},
+	{Code: "over", Product: "PAPER", Description: "Over", Offered: true, EndsAt: time.Now().Add(-time.Hour)},
+	{Code: "orphan", Product: "GONE", Description: "Of a product that is not sold", Offered: true},
+}
+
+func sell(t *testing.T, s publisher.Store) {
+	t.Helper()
+	for _, c := range coupons {
+		c.PartnerID, c.Number = "p", 1
+		if err := s.PutCoupon(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, code := range []string{"TRY", "PAPER", "CARD"} {
+		if err := s.PutProduct(t.Context(), store.Product{PartnerID: "p", Code: code}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
 
 func filled(t *testing.T) (*memstore.Store, *publisher.StoreCustomers) {
 	t.Helper()
@@ -102,7 +121,8 @@ func filled(t *testing.T) (*memstore.Store, *publisher.StoreCustomers) {
 			t.Fatal(err)
 		}
 	}
-	return s, publisher.NewStoreCustomers(s, offers)
+	sell(t, s)
+	return s, publisher.NewStoreCustomers(s)
 }
 
 func TestStoreCustomersSearch(t *testing.T) {
@@ -145,13 +165,16 @@ func TestStoreCustomersSearch(t *testing.T) {
 func TestStoreCustomersCreate(t *testing.T) {
 	t.Parallel()
 	s, c := filled(t)
-	order := publisher.NewSubscriber{Key: "k", PartnerID: "p", OfferID: "paper", Payment: publisher.PayInvoice, FirstName: "Ola", LastName: "Berg"}
+	order := publisher.NewSubscriber{Key: "k", PartnerID: "p", OfferID: "paper-1", Payment: publisher.PayInvoice, FirstName: "Ola", LastName: "Berg"}
 	for name, change := range map[string]func(*publisher.NewSubscriber){
+		"not offered":              func(n *publisher.NewSubscriber) { n.OfferID = "shop-1" },
+		"over":                     func(n *publisher.NewSubscriber) { n.OfferID = "over-1" },
+		"not sold":                 func(n *publisher.NewSubscriber) { n.OfferID = "orphan-1" },
 		"unknown offer":            func(n *publisher.NewSubscriber) { n.OfferID = "x" },
 		"another partner's offer":  func(n *publisher.NewSubscriber) { n.PartnerID = "q" },
 		"free, but it costs money": func(n *publisher.NewSubscriber) { n.Payment = publisher.PayFree },
-		"by card":                  func(n *publisher.NewSubscriber) { n.OfferID, n.Payment = "card", "" },
-		"card by invoice":          func(n *publisher.NewSubscriber) { n.OfferID = "card" },
+		"by card":                  func(n *publisher.NewSubscriber) { n.OfferID, n.Payment = "card-1", "" },
+		"card by invoice":          func(n *publisher.NewSubscriber) { n.OfferID = "card-1" },
 	} {
 		n := order
 		change(&n)
@@ -183,8 +206,9 @@ func TestStoreCustomersCreateIsRepeatable(t *testing.T) {
 	for _, method := range []string{"CreateCustomer", "Subscription", "PutSubscription", "CustomerSubscriptions"} {
 		for _, after := range []bool{false, true} {
 			f := storetest.NewFaulty(memstore.New())
-			c := publisher.NewStoreCustomers(f, offers)
-			n := publisher.NewSubscriber{Key: "k", PartnerID: "p", OfferID: "free", Payment: publisher.PayFree, LastName: "Berg"}
+			sell(t, f)
+			c := publisher.NewStoreCustomers(f)
+			n := publisher.NewSubscriber{Key: "k", PartnerID: "p", OfferID: "free-1", Payment: publisher.PayFree, LastName: "Berg"}
 			f.Inject(storetest.Fault{Method: method, After: after})
 			// A list that is not read to its end does not see what comes after it.
 			if _, err := c.Create(t.Context(), n); !errors.Is(err, storetest.ErrInjected) && method != "CustomerSubscriptions" {
@@ -204,7 +228,7 @@ func TestOutagesAreNotAnswers(t *testing.T) {
 	t.Parallel()
 	f := storetest.NewFaulty(memstore.New())
 	f.Inject(storetest.Fault{})
-	c, m := publisher.NewStoreCustomers(f, offers), publisher.NewStoreMemberships(f)
+	c, m := publisher.NewStoreCustomers(f), publisher.NewStoreMemberships(f)
 	search := publisher.Search{PartnerID: "p", Number: "17", LastName: "x"}
 	for name, call := range map[string]func() error{
 		"Search":                func() error { _, err := c.Search(t.Context(), search); return err },
@@ -226,7 +250,7 @@ func TestSystemsAreChosenByPartner(t *testing.T) {
 	s, own := filled(t)
 	_, other := filled(t)
 	all, err := publisher.New(publisher.Config{Store: s, Customers: map[string]publisher.Customers{"x": other},
-		Memberships: map[string]publisher.Memberships{"x": other}, Offers: offers})
+		Memberships: map[string]publisher.Memberships{"x": other}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,14 +258,14 @@ func TestSystemsAreChosenByPartner(t *testing.T) {
 		t.Error("the wrong system")
 	}
 	got, err := all.Customers("p").Offers(t.Context(), "p", "c")
-	if want, _ := own.Offers(t.Context(), "p", "c"); err != nil || !slices.Equal(got, want) {
+	if want, _ := own.Offers(t.Context(), "p", "c"); err != nil || !slices.Equal(got, want) || len(got) != 3 {
 		t.Errorf("Offers = %v, %v", got, err)
 	}
 	_, err = publisher.New(publisher.Config{
 		Customers: map[string]publisher.Customers{"x": nil, "y": other}, Memberships: map[string]publisher.Memberships{"": nil},
-		Offers: map[string][]publisher.Offer{"y": {{ID: "a", Name: "A", Product: "A"}}, "p": {{ID: "", Name: "A"}, {ID: "b", Name: "B", Product: "B", Price: 5}}},
+		Catalogues: map[string]publisher.Catalogue{"x": nil}, Accesses: map[string]publisher.Access{"": nil},
 	})
-	for _, want := range []string{"missing Store", `Customers["x"]`, `Memberships[""]`, `Offers["y"]`, `Offers["p"][0]`, `Offers["p"][1]`} {
+	for _, want := range []string{"missing Store", `Customers["x"]`, `Memberships[""]`, `Catalogues["x"]`, `Accesses[""]`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("New = %v; want it to name %s", err, want)
 		}

@@ -27,8 +27,8 @@ type Config struct {
 	Users    store.Users    // required
 	Grants   store.Grants   // required
 	Counters store.Counters // required
-	// Subscriptions knows what customers subscribe to. Required.
-	Subscriptions *publisher.Systems
+	// Publishers knows what publishers sell, to whom, and who may read what. Required.
+	Publishers *publisher.Systems
 	// Accounts keeps the users of external identities; without it the endpoints
 	// below v1/client/extid are not there.
 	Accounts *account.Service
@@ -79,7 +79,7 @@ func (c Config) withDefaults() (Config, error) {
 	for _, f := range []struct {
 		name    string
 		missing bool
-	}{{"Clients", c.Clients == nil}, {"Users", c.Users == nil}, {"Grants", c.Grants == nil}, {"Counters", c.Counters == nil}, {"Subscriptions", c.Subscriptions == nil}} {
+	}{{"Clients", c.Clients == nil}, {"Users", c.Users == nil}, {"Grants", c.Grants == nil}, {"Counters", c.Counters == nil}, {"Publishers", c.Publishers == nil}} {
 		if f.missing {
 			errs = append(errs, fmt.Errorf("missing %s", f.name))
 		}

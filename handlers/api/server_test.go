@@ -64,7 +64,7 @@ func fill(t testing.TB, s store.Store) {
 
 func newHandler(t testing.TB, s store.Store, change ...func(*api.Config)) http.Handler {
 	t.Helper()
-	c := api.Config{Clients: s, Users: s, Grants: s, Counters: s, Subscriptions: systems(t, s, nil), Logger: slog.New(slog.DiscardHandler)}
+	c := api.Config{Clients: s, Users: s, Grants: s, Counters: s, Publishers: systems(t, s, nil), Logger: slog.New(slog.DiscardHandler)}
 	for _, f := range change {
 		f(&c)
 	}
@@ -489,7 +489,7 @@ func TestNewFaults(t *testing.T) {
 	}
 	s := memstore.New()
 	for _, prefix := range []string{"/capi", "//", "/a/../", "/{x}/", "/a b/"} {
-		if _, err := api.New(api.Config{Clients: s, Users: s, Grants: s, Counters: s, Subscriptions: systems(t, s, nil), Prefix: prefix}); err == nil {
+		if _, err := api.New(api.Config{Clients: s, Users: s, Grants: s, Counters: s, Publishers: systems(t, s, nil), Prefix: prefix}); err == nil {
 			t.Errorf("prefix %q: no error", prefix)
 		}
 	}
@@ -501,7 +501,7 @@ func ExampleServer() {
 	if err != nil {
 		panic(err)
 	}
-	server, err := api.New(api.Config{Clients: s, Users: s, Grants: s, Counters: s, Subscriptions: systems})
+	server, err := api.New(api.Config{Clients: s, Users: s, Grants: s, Counters: s, Publishers: systems})
 	if err != nil {
 		panic(err)
 	}

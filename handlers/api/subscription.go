@@ -46,7 +46,7 @@ func (s *Server) subscriptions(w http.ResponseWriter, r *http.Request, t middlew
 	out := &Subscriptions{Subscriptions: []Subscription{}}
 	partner := t.Client.PartnerID
 	if number := u.CustomerNumber(partner); number != 0 {
-		all, err := s.c.Subscriptions.Customers(partner).Subscriptions(r.Context(), partner, number)
+		all, err := s.c.Publishers.Customers(partner).Subscriptions(r.Context(), partner, number)
 		if err != nil {
 			return fmt.Errorf("look up subscriptions: %w", err)
 		}

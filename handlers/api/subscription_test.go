@@ -71,7 +71,7 @@ func TestSubscriptionsOutage(t *testing.T) {
 	s := memstore.New()
 	fill(t, s)
 	h := newHandler(t, s, func(c *api.Config) {
-		c.Subscriptions = systems(t, s, map[string]publisher.Customers{"partner": downCustomers{}})
+		c.Publishers = systems(t, s, map[string]publisher.Customers{"partner": downCustomers{}})
 	})
 	if w := call(h, "GET", subscription, userToken); w.Code != 503 || strings.Contains(w.Body.String(), "secret") {
 		t.Errorf("a system that is down: %d %s; want 503 without details", w.Code, w.Body)

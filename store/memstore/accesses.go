@@ -63,7 +63,7 @@ func (s *Store) accessesIn(ctx context.Context, index int, value, partnerID stri
 		var all []store.Access
 		s.accesses.mu.RLock()
 		s.accesses.t.each(index, value, time.Now(), func(it *item[string, store.Access]) {
-			if it.rec.PartnerID == partnerID {
+			if partnerID == "" || it.rec.PartnerID == partnerID {
 				all = append(all, it.rec)
 				all[len(all)-1].Moved = slices.Clone(it.rec.Moved)
 			}

@@ -56,7 +56,7 @@ func (s *Store) PutAccess(ctx context.Context, a store.Access) error {
 // UserAccesses implements [store.Accesses].
 func (s *Store) UserAccesses(ctx context.Context, partnerID, userID string) iter.Seq2[store.Access, error] {
 	return list(ctx, func() ([]store.Access, error) {
-		return readAll(ctx, s, accessKind, "WHERE user_id = ? AND user_id <> '' AND partner_id = ? AND ends_at > ? ORDER BY ends_at DESC, id", userID, partnerID, now())
+		return readAll(ctx, s, accessKind, "WHERE user_id = ?1 AND user_id <> '' AND (?2 = '' OR partner_id = ?2) AND ends_at > ?3 ORDER BY ends_at DESC, id", userID, partnerID, now())
 	})
 }
 

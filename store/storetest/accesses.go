@@ -48,7 +48,7 @@ var accessRules = []rule[store.Accesses]{
 			lists(c, "CustomerAccesses", s.CustomerAccesses(c.ctx, r.PartnerID, r.CustomerNumber))
 		}
 	}},
-	{"accesses are listed", "UserAccesses lists the user's live accesses at the partner, by an indexed look-up: the latest ExpiresAt first, then by ID. CustomerAccesses lists those of the partner's customer, in the same order.", func(c *recorder, s store.Accesses) {
+	{"accesses are listed", "UserAccesses lists the user's live accesses at the partner, and at all partners if partnerID is empty, by an indexed look-up: the latest ExpiresAt first, then by ID. CustomerAccesses lists those of the partner's customer, in the same order.", func(c *recorder, s store.Accesses) {
 		put := func(id, partner, user string, number int64, hours int) store.Access {
 			r := fresh[store.Access]()
 			r.ID, r.PartnerID, r.UserID, r.CustomerNumber = id, partner, user, number
@@ -62,6 +62,7 @@ var accessRules = []rule[store.Accesses]{
 		put("o", "p", "v", 8, 5)
 		lists(c, "UserAccesses", s.UserAccesses(c.ctx, "p", "u"), last, a, b)
 		lists(c, "UserAccesses of another partner", s.UserAccesses(c.ctx, "q", "u"), foreign)
+		lists(c, "UserAccesses of all partners", s.UserAccesses(c.ctx, "", "u"), last, foreign, a, b)
 		lists(c, "CustomerAccesses", s.CustomerAccesses(c.ctx, "p", 7), last, customers, a)
 		lists(c, "UserAccesses of nobody", s.UserAccesses(c.ctx, "p", ""))
 		lists(c, "CustomerAccesses of nobody", s.CustomerAccesses(c.ctx, "p", 0))

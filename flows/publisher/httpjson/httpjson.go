@@ -1,6 +1,6 @@
-// Package httpjson asks a publisher's own customer or membership system over
-// HTTP and JSON. [New] returns a client that is both a [publisher.Customers] and
-// a [publisher.Memberships].
+// Package httpjson asks a publisher's own systems over HTTP and JSON. [New]
+// returns a client that is a [publisher.Customers], and has a
+// [publisher.Memberships], a [publisher.Catalogue] and a [publisher.Access].
 //
 // # The protocol
 //
@@ -15,12 +15,25 @@
 //	customers/offers         {"partnerId","clientId"} → {"offers":[{"id","product","name","terms","price","currency","invoice"}]}
 //	customers/create         {"key","partnerId","clientId","offerId","payment","userId","firstName",…} → {"person":{…}}
 //	customers/subscriptions  {"partnerId","number"} → {"subscriptions":[{"id","product","name","startTime","endTime","stopped","paid","price","currency"}]}
+//	customers/info           {"partnerId","number"} → {"info":{…}}
+//	customers/replace        {"partnerId","number","info":{…}} → {}
 //	memberships/search, memberships/by-credential, memberships/tie, memberships/untie: the same
+//	catalogue/products         {"partnerId","code","type","shop","onlyActive","changedAfter"} → {"products":[{…}]}
+//	catalogue/coupons          {"partnerId","product"} → {"coupons":[{…}]}
+//	catalogue/price            {"partnerId","couponCode","couponNumber","product","customerNumber","country","postalCode"} → {"price":{…}}
+//	catalogue/voucher          {"partnerId","code"} → {"coupons":[{…}]}
+//	catalogue/voucher/spend    {"partnerId","code","couponCode","couponNumber","use"} → {}
+//	catalogue/voucher/release  {"partnerId","code","couponCode","couponNumber","use"} → {}
+//	access/check               {"partnerId","clientId","userId","customerNumbers","product","articleId",…} → {"access","accesses":[{…}],"articles":[…]}
+//	access/products            {"partnerId","userId","customerNumbers"} → {"products":[{"productId","accessType","startTime","endTime"}]}
 //
-// A person is {"number","name","place","detail"}. Prices are whole minor units of
-// the currency, times milliseconds since 1970. 404 says that there is no such
-// person (or that the name or postal code is not hers: a system must not tell
-// which), 409 that she is tied to another user. Any other status is an outage.
+// A person is {"number","name","place","detail"}; the other objects are the
+// structs of this package with their JSON names. Prices are whole minor units of
+// the currency, percentages hundredths (2500 is 25 percent), times milliseconds
+// since 1970. 404 says that there is no such person (or that the name or postal
+// code is not hers: a system must not tell which), product, coupon or voucher;
+// 409 that a person is tied to another user, or a voucher spent. Any other status
+// is an outage.
 //
 // # Authentication
 //
@@ -76,7 +89,9 @@ type Config struct {
 type Client struct {
 	*people // of the customer system
 
-	members *people
+	members   *people
+	catalogue *catalogue
+	access    *access
 }
 
 var _ publisher.Customers = (*Client)(nil)
@@ -121,11 +136,17 @@ func New(c Config) (*Client, error) {
 		// The answer of another place is not the system's, and must not get its token.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
-	return &Client{people: &people{k, "customers/"}, members: &people{k, "memberships/"}}, nil
+	return &Client{people: &people{k, "customers/"}, members: &people{k, "memberships/"}, catalogue: &catalogue{k}, access: &access{k}}, nil
 }
 
 // Memberships returns the membership system behind the same base.
 func (c *Client) Memberships() publisher.Memberships { return c.members }
+
+// Catalogue returns the catalogue behind the same base.
+func (c *Client) Catalogue() publisher.Catalogue { return c.catalogue }
+
+// Access returns who decides behind the same base.
+func (c *Client) Access() publisher.Access { return c.access }
 
 func loopback(host string) bool {
 	ip := net.ParseIP(host)

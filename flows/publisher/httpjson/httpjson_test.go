@@ -45,13 +45,15 @@ func system(t *testing.T, check func(*http.Request, []byte) bool) http.Handler {
 	for _, err := range []error{
 		s.PutCustomer(t.Context(), store.Customer{PartnerID: "p", Number: 17, FirstName: "Kari", LastName: "Nordmann", PostalCode: "0150", Contacts: []store.Contact{{Kind: store.Email, Identity: "kari@example.com"}}}),
 		s.PutSubscription(t.Context(), store.Subscription{ID: "1", PartnerID: "p", CustomerNumber: 17, Product: "PAPER", Name: "Paper", StartsAt: time.UnixMilli(1000), Price: 5, Currency: "NOK", Paid: true}),
+		s.PutCoupon(t.Context(), store.Coupon{PartnerID: "p", Code: "free", Number: 1, Product: "TRY", Description: "Try it", Terms: "0 kr", Offered: true}),
+		s.PutProduct(t.Context(), store.Product{PartnerID: "p", Code: "TRY"}),
 		s.PutMembership(t.Context(), store.Membership{PartnerID: "p", Number: "NA17", LastName: "Nordmann"}),
 	} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	customers := publisher.NewStoreCustomers(s, map[string][]publisher.Offer{"p": {{ID: "free", Product: "TRY", Name: "Try it", Terms: "0 kr"}}})
+	customers := publisher.NewStoreCustomers(s)
 	members := publisher.NewStoreMemberships(s)
 	ties := map[string]string{}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -152,7 +154,7 @@ func TestEveryCall(t *testing.T) {
 			if all, err := c.Offers(ctx, "p", "c"); err != nil || len(all) != 1 || all[0].Terms != "0 kr" {
 				t.Errorf("Offers = %v, %v", all, err)
 			}
-			made, err := c.Create(ctx, publisher.NewSubscriber{Key: "k", PartnerID: "p", OfferID: "free", Payment: "free", LastName: "Berg", Contacts: []publisher.Contact{{Kind: "A", Identity: "x@y.no"}}})
+			made, err := c.Create(ctx, publisher.NewSubscriber{Key: "k", PartnerID: "p", OfferID: "free-1", Payment: "free", LastName: "Berg", Contacts: []publisher.Contact{{Kind: "A", Identity: "x@y.no"}}})
 			if err != nil || made.Number != fmt.Sprint(store.FirstCustomer) {
 				t.Errorf("Create = %+v, %v", made, err)
 			}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -172,6 +171,7 @@ type createCall struct {
 type contact struct {
 	CredentialType string `json:"credentialType"`
 	Credential     string `json:"credential"`
+	Use            string `json:"use,omitempty"`
 }
 
 // Create implements [publisher.Customers].
@@ -179,55 +179,9 @@ func (c *Client) Create(ctx context.Context, n publisher.NewSubscriber) (publish
 	in := createCall{n.Key, n.PartnerID, n.ClientID, n.OfferID, n.Payment, n.UserID,
 		n.FirstName, n.LastName, n.Street, n.PostalCode, n.City, n.Country, []contact{}}
 	for _, o := range n.Contacts {
-		in.Contacts = append(in.Contacts, contact{string(o.Kind), o.Identity})
+		in.Contacts = append(in.Contacts, contact{CredentialType: string(o.Kind), Credential: o.Identity})
 	}
 	var out personAnswer
 	err := c.call(ctx, "customers/create", in, &out)
 	return c.person(out, err)
-}
-
-type subscriptionAnswer struct {
-	ID        string `json:"id"`
-	Product   string `json:"product"`
-	Name      string `json:"name"`
-	StartTime int64  `json:"startTime"`
-	EndTime   int64  `json:"endTime"`
-	Stopped   bool   `json:"stopped"`
-	Paid      bool   `json:"paid"`
-	Price     int64  `json:"price"`
-	Currency  string `json:"currency"`
-}
-
-// Subscriptions implements [publisher.Customers].
-func (c *Client) Subscriptions(ctx context.Context, partnerID string, number int64) ([]publisher.Subscription, error) {
-	in := struct {
-		PartnerID string `json:"partnerId"`
-		Number    string `json:"number"`
-	}{partnerID, fmt.Sprint(number)}
-	var out struct {
-		Subscriptions []subscriptionAnswer `json:"subscriptions"`
-	}
-	err := c.call(ctx, "customers/subscriptions", in, &out)
-	if errors.Is(err, publisher.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	all := make([]publisher.Subscription, 0, len(out.Subscriptions))
-	for _, s := range out.Subscriptions {
-		all = append(all, publisher.Subscription{
-			ID: s.ID, PartnerID: partnerID, CustomerNumber: number, Product: s.Product, Name: s.Name,
-			StartsAt: at(s.StartTime), EndsAt: at(s.EndTime), Stopped: s.Stopped, Paid: s.Paid, Price: s.Price, Currency: s.Currency,
-		})
-	}
-	return all, nil
-}
-
-// at is a time in milliseconds since 1970; zero for none.
-func at(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
 }

@@ -16,8 +16,8 @@ import (
 // and subscriptions in the kit's own store. It keeps no ties; those of the kit
 // are enough.
 type StoreCustomers struct {
-	store  Store
-	offers map[string][]Offer
+	store     Store
+	catalogue *StoreCatalogue
 }
 
 var (
@@ -26,9 +26,9 @@ var (
 )
 
 // NewStoreCustomers returns the customer system on the store. Readers can order
-// the offers of their site's partner.
-func NewStoreCustomers(s Store, offers map[string][]Offer) *StoreCustomers {
-	return &StoreCustomers{s, offers}
+// the coupons of their site's partner that are Offered.
+func NewStoreCustomers(s Store) *StoreCustomers {
+	return &StoreCustomers{s, NewStoreCatalogue(s, nil)}
 }
 
 // Search implements [People].
@@ -105,18 +105,38 @@ func (s *StoreCustomers) Tie(ctx context.Context, t Tie) error {
 // Untie implements [People].
 func (s *StoreCustomers) Untie(ctx context.Context, _ Tie) error { return ctx.Err() }
 
-// Offers implements [Customers].
+// Offers implements [Customers]: an offer is a coupon that readers may order.
 func (s *StoreCustomers) Offers(ctx context.Context, partnerID, _ string) ([]Offer, error) {
-	return slices.Clone(s.offers[partnerID]), ctx.Err()
+	coupons, err := s.catalogue.offered(ctx, partnerID)
+	if err != nil {
+		return nil, err
+	}
+	offers := make([]Offer, len(coupons))
+	for i, c := range coupons {
+		offers[i] = offerOf(c)
+	}
+	return offers, nil
+}
+
+func offerOf(c Coupon) Offer {
+	return Offer{
+		ID: fmt.Sprintf("%s-%d", c.Code, c.Number), Product: c.Product, Name: c.Description, Terms: c.Terms,
+		Price: c.Price, Currency: c.Currency, Invoice: c.Invoice,
+	}
 }
 
 // Create implements [Customers].
 func (s *StoreCustomers) Create(ctx context.Context, n NewSubscriber) (Person, error) {
-	i := slices.IndexFunc(s.offers[n.PartnerID], func(o Offer) bool { return o.ID == n.OfferID })
+	coupons, err := s.catalogue.offered(ctx, n.PartnerID)
+	if err != nil {
+		return Person{}, err
+	}
+	i := slices.IndexFunc(coupons, func(c Coupon) bool { return offerOf(c).ID == n.OfferID })
 	if i < 0 {
 		return Person{}, ErrNotFound
 	}
-	offer := s.offers[n.PartnerID][i]
+	coupon := coupons[i]
+	offer := offerOf(coupon)
 	if offer.Payment() == "" || offer.Payment() != n.Payment {
 		return Person{}, ErrNotFound
 	}
@@ -134,9 +154,13 @@ func (s *StoreCustomers) Create(ctx context.Context, n NewSubscriber) (Person, e
 	id := fmt.Sprintf("%s-%d-first", n.PartnerID, c.Number)
 	_, err = s.store.Subscription(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
+		var end time.Time
+		if coupon.Renewal.Period.Length == 0 && coupon.Period.Length > 0 {
+			end = PeriodEnd(coupon.Period, now)
+		}
 		err = s.store.PutSubscription(ctx, store.Subscription{
 			ID: id, PartnerID: n.PartnerID, CustomerNumber: c.Number, Product: offer.Product, Name: offer.Name,
-			StartsAt: now, Paid: offer.Price == 0, Price: offer.Price, Currency: offer.Currency, Payment: n.Payment, CreatedAt: now,
+			StartsAt: now, EndsAt: end, Paid: offer.Price == 0, Price: offer.Price, Currency: offer.Currency, Payment: n.Payment, CreatedAt: now,
 		})
 	}
 	if err != nil {
@@ -155,55 +179,4 @@ func (s *StoreCustomers) Subscriptions(ctx context.Context, partnerID string, nu
 		all = append(all, sub)
 	}
 	return all, nil
-}
-
-// StoreMemberships is the membership system of partners that have none. Numbers
-// are kept in the form of [MembershipNumber].
-type StoreMemberships struct{ store store.Memberships }
-
-// NewStoreMemberships returns the membership system on the store.
-func NewStoreMemberships(s store.Memberships) *StoreMemberships { return &StoreMemberships{s} }
-
-// Search implements [People]. A membership that has ended is not found.
-func (s *StoreMemberships) Search(ctx context.Context, q Search) (Person, error) {
-	m, err := s.store.Membership(ctx, q.PartnerID, MembershipNumber(q.Number))
-	if err != nil {
-		return Person{}, notFound(err)
-	}
-	if ended(m) || !q.proves(m.LastName, "", m.PostalCode) {
-		return Person{}, ErrNotFound
-	}
-	return memberOf(m), nil
-}
-
-// ByCredential implements [People].
-func (s *StoreMemberships) ByCredential(ctx context.Context, q CredentialSearch) ([]Person, error) {
-	var all []Person
-	for m, err := range s.store.MembershipsByContact(ctx, q.PartnerID, q.Contact) {
-		if err != nil {
-			return nil, err
-		}
-		if !ended(m) {
-			all = append(all, memberOf(m))
-		}
-	}
-	return all, nil
-}
-
-// Tie implements [People].
-func (s *StoreMemberships) Tie(ctx context.Context, t Tie) error {
-	m, err := s.store.Membership(ctx, t.PartnerID, t.Number)
-	if err == nil && ended(m) {
-		return ErrNotFound
-	}
-	return notFound(err)
-}
-
-// Untie implements [People].
-func (s *StoreMemberships) Untie(ctx context.Context, _ Tie) error { return ctx.Err() }
-
-func ended(m store.Membership) bool { return !m.EndsAt.IsZero() && !m.EndsAt.After(time.Now()) }
-
-func memberOf(m store.Membership) Person {
-	return Person{Number: m.Number, Name: joined(m.FirstName, m.LastName), Place: joined(m.PostalCode, m.City), Detail: m.Organisation}
 }
