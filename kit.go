@@ -160,7 +160,7 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 		OnSessionEnd: func() { k.oauth.WakeLogouts() },
 		Merge: account.MergeConfig{
 			Undo: c.MergeUndo, OnMerge: c.OnMerge, OnUnmerge: c.OnUnmerge,
-			Parts: []account.MergePart{flows.PublisherMerge(systems)},
+			Parts:   []account.MergePart{flows.PublisherMerge(systems)},
 			UndoURL: func(cl store.Client, id, token string) string { return undoURL(loginURL, cl, id, token) },
 		},
 	})

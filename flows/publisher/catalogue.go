@@ -86,7 +86,7 @@ func MinorDigits(code string) (int, bool) {
 // IsCountry reports whether code is a country of ISO 3166-1, alpha-2, in capitals.
 func IsCountry(code string) bool {
 	r, err := language.ParseRegion(code)
-	return err == nil && len(code) == 2 && r.IsCountry() && r.String() == code
+	return err == nil && len(code) == 2 && r.IsCountry() && r.Canonicalize().String() == code
 }
 
 // PeriodEnd returns when a period that starts at the given time is over, by the

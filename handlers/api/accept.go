@@ -9,24 +9,58 @@ import (
 	"strings"
 )
 
-// respond answers in JSON, or in XML when the request prefers that. v has the
-// tags of both.
+// respond answers with v in JSON, or in XML when the request prefers that; v has
+// the tags of both. It is for the endpoints that could always speak XML, which
+// [Config] LegacyXML concerns; the others use reply.
 func (s *Server) respond(w http.ResponseWriter, r *http.Request, v any) error {
+	contentType, body, err := encode(w, r, v, s.c.LegacyXML)
+	if err == nil {
+		write(w, r, http.StatusOK, contentType, body)
+	}
+	return err
+}
+
+// reply is respond for endpoints that answer in XML only to those who name it.
+func (s *Server) reply(w http.ResponseWriter, r *http.Request, v any) error {
+	contentType, body, err := encode(w, r, v, false)
+	if err == nil {
+		write(w, r, http.StatusOK, contentType, body)
+	}
+	return err
+}
+
+// respondCacheable and replyCacheable are the same for what clients may keep.
+func (s *Server) respondCacheable(w http.ResponseWriter, r *http.Request, v any) error {
+	contentType, body, err := encode(w, r, v, s.c.LegacyXML)
+	if err == nil {
+		cacheable(w, r, contentType, body, s.c.CacheFor)
+	}
+	return err
+}
+
+func (s *Server) replyCacheable(w http.ResponseWriter, r *http.Request, v any) error {
+	contentType, body, err := encode(w, r, v, false)
+	if err == nil {
+		cacheable(w, r, contentType, body, s.c.CacheFor)
+	}
+	return err
+}
+
+// encode writes v in the form that the request prefers.
+func encode(w http.ResponseWriter, r *http.Request, v any, xmlByDefault bool) (contentType string, body []byte, err error) {
 	w.Header().Add("Vary", "Accept")
-	if prefersXML(r.Header["Accept"], s.c.LegacyXML) {
+	if prefersXML(r.Header["Accept"], xmlByDefault) {
 		body, err := xml.Marshal(v)
 		if err != nil {
-			return internal(fmt.Errorf("encode the answer: %w", err))
+			return "", nil, internal(fmt.Errorf("encode the answer: %w", err))
 		}
-		write(w, r, http.StatusOK, "application/xml; charset=utf-8", append([]byte(xml.Header), body...))
-		return nil
+		return "application/xml; charset=utf-8", append([]byte(xml.Header), body...), nil
 	}
-	body, err := json.Marshal(v)
+	body, err = json.Marshal(v)
 	if err != nil {
-		return internal(fmt.Errorf("encode the answer: %w", err))
+		return "", nil, internal(fmt.Errorf("encode the answer: %w", err))
 	}
-	write(w, r, http.StatusOK, "application/json; charset=utf-8", body)
-	return nil
+	return "application/json; charset=utf-8", body, nil
 }
 
 // preference is how much an Accept header wants one media type: by the most

@@ -68,7 +68,7 @@ func (s *Server) openExternalCustomer(w http.ResponseWriter, r *http.Request, t 
 		return err
 	}
 	if in.CustomerNumber < 1 {
-		return invalid("bad customerNumber: want a positive number")
+		return badRequest("bad customerNumber: want a positive number")
 	}
 	u, err := s.externals().OpenCustomer(r.Context(), *c, x, in.CustomerNumber)
 	conflict := func(message string) error {
@@ -90,7 +90,7 @@ func (s *Server) openExternalCustomer(w http.ResponseWriter, r *http.Request, t 
 }
 
 func (s *Server) externals() flows.External {
-	return flows.External{Accounts: s.c.Accounts, Publishers: s.c.Subscriptions}
+	return flows.External{Accounts: s.c.Accounts, Publishers: s.c.Publishers}
 }
 
 // external reads the body of a call into in, of which id is a part.
@@ -105,13 +105,13 @@ func (s *Server) external(r *http.Request, t middleware.Token, in any, id *Exter
 	x, err := account.ParseExternalID(id.CredentialType, id.ExternalID)
 	switch {
 	case id.ExternalID == "":
-		return fail(invalid("missing externalId"))
+		return fail(badRequest("missing externalId"))
 	case id.CredentialType == "":
-		return fail(invalid("missing credentialType"))
+		return fail(badRequest("missing credentialType"))
 	case errors.Is(err, account.ErrExternalType):
-		return fail(invalid("bad credentialType: want D, E, H, I, L, M, X or Z"))
+		return fail(badRequest("bad credentialType: want D, E, H, I, L, M, X or Z"))
 	case err != nil:
-		return fail(invalid("bad externalId: want 1 to 60 characters, none of them a control, and no space around them"))
+		return fail(badRequest("bad externalId: want 1 to 60 characters, none of them a control, and no space around them"))
 	case t.Client.PartnerID == "":
 		return fail(&Error{Status: http.StatusForbidden, Type: "NoPartner", Message: "this client has no publisher, whom external identities belong to"})
 	}

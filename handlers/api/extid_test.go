@@ -81,7 +81,7 @@ func newOutside(t testing.TB, customers map[string]publisher.Customers) *outside
 	o.accounts = accounts(t, o.store)
 	o.h = newHandler(t, o.store, func(c *api.Config) {
 		c.Accounts = o.accounts
-		c.Subscriptions = systems(t, o.store, customers)
+		c.Publishers = systems(t, o.store, customers)
 	})
 	return o
 }

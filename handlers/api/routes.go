@@ -25,7 +25,21 @@ type endpoint struct {
 // client's own opens under v1/client/.
 var endpoints = []endpoint{
 	{http.MethodGet, "v1/customer/profile", middleware.RequireUserToken, (*Server).profile},
+	{http.MethodGet, "v1/customer/info", middleware.RequireUserToken, (*Server).info},
+	{http.MethodPost, "v1/customer/info", middleware.RequireUserToken, (*Server).changeInfo},
+	{http.MethodPost, "v1/customer/access", middleware.RequireUserToken, (*Server).userAccess},
+	{http.MethodGet, "v1/customer/product", middleware.RequireUserToken, (*Server).customerProducts},
 	{http.MethodGet, "v1/subscription", middleware.RequireUserToken, (*Server).subscriptions},
+
+	{http.MethodGet, "v1/client/customer/info/{customerNumber}", middleware.RequireClientToken, (*Server).clientInfo},
+	{http.MethodPost, "v1/client/access", middleware.RequireClientToken, (*Server).clientAccess},
+	{http.MethodGet, "v1/client/subscription/{customerNumber}", middleware.RequireClientToken, (*Server).clientSubscriptions},
+	{http.MethodGet, "v1/client/product", middleware.RequireClientToken, (*Server).products},
+	{http.MethodPost, "v1/client/product", middleware.RequireClientToken, (*Server).changedProducts},
+	{http.MethodGet, "v1/client/product/subscription", middleware.RequireClientToken, (*Server).subscriptionProducts},
+	{http.MethodGet, "v1/client/coupon/{productCode}", middleware.RequireClientToken, (*Server).coupons},
+	{http.MethodPost, "v1/client/coupon/price", middleware.RequireClientToken, (*Server).couponPrice},
+	{http.MethodGet, "v1/client/voucher/coupons/{voucherCode}", middleware.RequireClientToken, (*Server).voucherCoupons},
 	{http.MethodPost, "v1/client/extid", middleware.RequireClientToken, (*Server).openExternal},
 	{http.MethodPost, "v1/client/extid/customer", middleware.RequireClientToken, (*Server).openExternalCustomer},
 }

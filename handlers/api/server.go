@@ -46,6 +46,8 @@ type Config struct {
 	// request accepts anything or says nothing, as old clients expect.
 	LegacyXML bool
 
+	// CacheFor is how long clients may keep products and coupons; default 5 minutes.
+	CacheFor time.Duration
 	// Lifecycle says when endpoints enter the stages of their lives, by method and
 	// path below Prefix, such as "GET /v1/customer/profile". Those that are not
 	// named are in production, and stay.
@@ -104,6 +106,10 @@ func (c Config) withDefaults() (Config, error) {
 	c.Timeout = cmp.Or(c.Timeout, 4*time.Second)
 	if c.Timeout < 0 {
 		errs = append(errs, fmt.Errorf("bad Timeout %v", c.Timeout))
+	}
+	c.CacheFor = cmp.Or(c.CacheFor, 5*time.Minute)
+	if c.CacheFor < 0 {
+		errs = append(errs, fmt.Errorf("bad CacheFor %v", c.CacheFor))
 	}
 	c.Version = cmp.Or(c.Version, Version)
 	if c.Addresses == nil {

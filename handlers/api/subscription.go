@@ -11,8 +11,8 @@ import (
 	"github.com/connectid-kit/connectid/store"
 )
 
-// Subscriptions is what the user subscribes to: the answer of GET
-// v1/subscription.
+// Subscriptions is what a customer subscribes to: the answer of GET
+// v1/subscription and v1/client/subscription/{customerNumber}.
 type Subscriptions struct {
 	XMLName       xml.Name       `json:"-" xml:"subscriptions"`
 	Subscriptions []Subscription `json:"subscriptions" xml:"subscription"`
@@ -28,6 +28,11 @@ type Subscription struct {
 	EndTime      int64         `json:"endTime,omitzero" xml:"endTime,omitempty"`
 	Paid         bool          `json:"paid" xml:"paid"`
 	PriceDetails []PriceDetail `json:"priceDetails" xml:"priceDetails>priceDetail"`
+	// Sharable says that the customer may share it, and ShareType with whom:
+	// USERS, NETS (whoever comes from some addresses or domains) or B2B.
+	Sharable          bool   `json:"sharable" xml:"sharable"`
+	ShareType         string `json:"shareType,omitempty" xml:"shareType,omitempty"`
+	DistributionLevel string `json:"distributionLevel,omitempty" xml:"distributionLevel,omitempty"`
 }
 
 // PriceDetail is what a period of a subscription costs.
@@ -43,9 +48,28 @@ func (s *Server) subscriptions(w http.ResponseWriter, r *http.Request, t middlew
 	if err != nil {
 		return err
 	}
-	out := &Subscriptions{Subscriptions: []Subscription{}}
 	partner := t.Client.PartnerID
-	if number := u.CustomerNumber(partner); number != 0 {
+	return s.subscriptionsOf(w, r, partner, u.CustomerNumber(partner))
+}
+
+// clientSubscriptions serves GET v1/client/subscription/{customerNumber}.
+func (s *Server) clientSubscriptions(w http.ResponseWriter, r *http.Request, t middleware.Token) error {
+	number, err := customerNumber(r)
+	if err != nil {
+		return err
+	}
+	partner := t.Client.PartnerID
+	// Whom the system does not know has no subscriptions, and is unknown all the same.
+	if _, err := s.customer(r.Context(), partner, number); err != nil {
+		return err
+	}
+	return s.subscriptionsOf(w, r, partner, number)
+}
+
+// subscriptionsOf answers with what the customer subscribes to; 0 is no customer.
+func (s *Server) subscriptionsOf(w http.ResponseWriter, r *http.Request, partner string, number int64) error {
+	out := &Subscriptions{Subscriptions: []Subscription{}}
+	if number != 0 {
 		all, err := s.c.Publishers.Customers(partner).Subscriptions(r.Context(), partner, number)
 		if err != nil {
 			return fmt.Errorf("look up subscriptions: %w", err)
@@ -61,9 +85,10 @@ func subscriptionOf(s store.Subscription) Subscription {
 	out := Subscription{
 		Product: s.Product, Name: s.Name, Stopped: s.Stopped, Paid: s.Paid,
 		StartTime: millis(s.StartsAt), EndTime: millis(s.EndsAt), PriceDetails: []PriceDetail{},
+		Sharable: s.Sharable, ShareType: string(s.ShareType), DistributionLevel: s.DistributionLevel,
 	}
 	if s.Currency != "" {
-		out.PriceDetails = append(out.PriceDetails, PriceDetail{decimal(s.Price), s.Currency})
+		out.PriceDetails = append(out.PriceDetails, PriceDetail{money(s.Price, s.Currency), s.Currency})
 	}
 	return out
 }
@@ -73,16 +98,4 @@ func millis(t time.Time) int64 {
 		return 0
 	}
 	return t.UnixMilli()
-}
-
-// decimal writes an amount in minor units as a number with at most two decimals.
-func decimal(minor int64) json.Number {
-	whole, cents := minor/100, minor%100
-	switch {
-	case cents == 0:
-		return json.Number(fmt.Sprint(whole))
-	case cents%10 == 0:
-		return json.Number(fmt.Sprintf("%d.%d", whole, cents/10))
-	}
-	return json.Number(fmt.Sprintf("%d.%02d", whole, cents))
 }

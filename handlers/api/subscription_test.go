@@ -31,7 +31,7 @@ func TestSubscriptions(t *testing.T) {
 	fill(t, s)
 	at := time.UnixMilli(1_700_000_000_000)
 	for _, sub := range []store.Subscription{
-		{ID: "1", PartnerID: "partner", CustomerNumber: 4711, Product: "PAPER", Name: "Paper & digital", StartsAt: at, Paid: true, Price: 29950, Currency: "NOK"},
+		{ID: "1", PartnerID: "partner", CustomerNumber: 4711, Product: "PAPER", Name: "Paper & digital", StartsAt: at, Paid: true, Price: 29950, Currency: "NOK", Sharable: true, ShareType: store.ShareUsers, DistributionLevel: "PAPER"},
 		{ID: "2", PartnerID: "partner", CustomerNumber: 4711, Product: "OLD", StartsAt: at.Add(-time.Hour), EndsAt: at.Add(-time.Minute), Stopped: true},
 		{ID: "3", PartnerID: "another", CustomerNumber: 13, Product: "ANOTHER", StartsAt: at},
 		{ID: "4", PartnerID: "partner", CustomerNumber: 13, Product: "NOBODYS", StartsAt: at},
@@ -42,14 +42,24 @@ func TestSubscriptions(t *testing.T) {
 	}
 	h := newHandler(t, s)
 	const want = `{"subscriptions":[` +
-		`{"product":"PAPER","name":"Paper \u0026 digital","stopped":false,"startTime":1700000000000,"paid":true,"priceDetails":[{"price":299.5,"currency":"NOK"}]},` +
-		`{"product":"OLD","stopped":true,"startTime":1699996400000,"endTime":1699999940000,"paid":false,"priceDetails":[]}]}`
+		`{"product":"PAPER","name":"Paper \u0026 digital","stopped":false,"startTime":1700000000000,"paid":true,"priceDetails":[{"price":299.5,"currency":"NOK"}],"sharable":true,"shareType":"USERS","distributionLevel":"PAPER"},` +
+		`{"product":"OLD","stopped":true,"startTime":1699996400000,"endTime":1699999940000,"paid":false,"priceDetails":[],"sharable":false}]}`
 	if w := call(h, "GET", subscription, userToken); w.Code != 200 || w.Body.String() != want {
 		t.Errorf("of a customer: %d\n%s\nwant\n%s", w.Code, w.Body, want)
 	}
 	if w := call(h, "GET", subscription, bareToken); w.Code != 200 || w.Body.String() != `{"subscriptions":[]}` {
 		t.Errorf("of a user without a customer: %d %s; want an empty list", w.Code, w.Body)
 	}
+	if err := s.PutCustomer(t.Context(), store.Customer{PartnerID: "partner", Number: 4711, LastName: "Nordmann"}); err != nil {
+		t.Fatal(err)
+	}
+	if w := call(h, "GET", "/capi/v1/client/subscription/4711", clientToken); w.Code != 200 || w.Body.String() != want {
+		t.Errorf("in client mode: %d %s; want the same", w.Code, w.Body)
+	}
+	for path, status := range map[string]int{"13": 404, "99": 404, "0": 400, "x": 400, "-1": 400, "4711/x": 404} {
+		checkError(t, call(h, "GET", "/capi/v1/client/subscription/"+path, clientToken), status)
+	}
+	checkError(t, call(h, "GET", "/capi/v1/client/subscription/4711", userToken), 403)
 	if w := call(h, "GET", subscription, clientToken); w.Code != 403 {
 		t.Errorf("with a client's token: %d; want 403", w.Code)
 	}

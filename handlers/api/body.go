@@ -1,0 +1,167 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// badRequest is a fault of the call.
+func badRequest(format string, args ...any) *Error {
+	return &Error{Status: http.StatusBadRequest, Type: "InvalidRequest", Message: fmt.Sprintf(format, args...)}
+}
+
+// decode reads the request's JSON object into v, a pointer to a struct. Fields
+// that v does not have are ignored; empty strings and null count as absent, in
+// lists too. An empty body is an empty object.
+func decode(r *http.Request, v any) error {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return &Error{Status: http.StatusRequestEntityTooLarge, Type: "RequestTooLarge", Message: fmt.Sprintf("the body has more than %d bytes", e.Limit)}
+		}
+		return badRequest("the body could not be read")
+	}
+	if len(bytes.TrimSpace(body)) == 0 {
+		return nil
+	}
+	if err := checkJSON(r.Header.Get("Content-Type")); err != nil {
+		return err
+	}
+	return unmarshal(body, v)
+}
+
+// checkJSON refuses bodies that say they are something else than JSON in UTF-8.
+func checkJSON(contentType string) error {
+	kind, params, err := mime.ParseMediaType(contentType)
+	charset := strings.ToLower(params["charset"])
+	if err != nil || kind != "application/json" && !strings.HasSuffix(kind, "+json") || charset != "" && charset != "utf-8" {
+		return &Error{Status: http.StatusUnsupportedMediaType, Type: "UnsupportedMediaType", Message: "the body has to be application/json in UTF-8"}
+	}
+	return nil
+}
+
+func unmarshal(body []byte, v any) error {
+	if !utf8.Valid(body) {
+		return badRequest("the body is not in UTF-8")
+	}
+	var members map[string]any
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	if err := d.Decode(&members); err != nil || members == nil {
+		return badRequest("the body is no JSON object")
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return badRequest("the body has more than one JSON value")
+	}
+	said, err := json.Marshal(withoutEmpty(members))
+	if err != nil {
+		return internal(fmt.Errorf("encode what was decoded: %w", err))
+	}
+	if err := json.Unmarshal(said, v); err != nil {
+		if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && e.Field != "" {
+			return badRequest("%s has to be %s", e.Field, kindOf(e.Type.Kind().String()))
+		}
+		return badRequest("the body is not what this address reads")
+	}
+	return nil
+}
+
+func kindOf(kind string) string {
+	switch {
+	case kind == "bool":
+		return "true or false"
+	case kind == "string":
+		return "a string"
+	case kind == "slice":
+		return "a list"
+	case strings.HasPrefix(kind, "int"):
+		return "a whole number"
+	}
+	return "an object"
+}
+
+// withoutEmpty returns a decoded JSON value without what counts as absent.
+func withoutEmpty(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, member := range v {
+			if member == nil || member == "" {
+				delete(v, name)
+				continue
+			}
+			v[name] = withoutEmpty(member)
+		}
+	case []any:
+		kept := v[:0]
+		for _, member := range v {
+			if member != nil && member != "" {
+				kept = append(kept, withoutEmpty(member))
+			}
+		}
+		return kept
+	}
+	return v
+}
+
+// maxText is how long a text that somebody sends may be where nothing says less.
+const maxText = 100
+
+// text returns a text without the space around it, or what is wrong with it.
+func text(name, s string, maximum int) (string, error) {
+	s = strings.TrimSpace(s)
+	if utf8.RuneCountInString(s) > maximum {
+		return "", badRequest("%s is longer than %d characters", name, maximum)
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || r == utf8.RuneError }) {
+		return "", badRequest("%s has characters that can not be shown", name)
+	}
+	return s, nil
+}
+
+// texts checks each of the texts in place.
+func texts(maximum int, all map[string]*string) error {
+	for name, s := range all {
+		checked, err := text(name, *s, maximum)
+		if err != nil {
+			return err
+		}
+		*s = checked
+	}
+	return nil
+}
+
+// flag reads a parameter of the query that is true or false; absent or empty is
+// false.
+func flag(r *http.Request, name string) (bool, error) {
+	s, err := param(r, name)
+	switch {
+	case err != nil:
+		return false, err
+	case s == "" || s == "false":
+		return false, nil
+	case s == "true":
+		return true, nil
+	}
+	return false, badRequest("%s has to be true or false", name)
+}
+
+// param returns a parameter of the query, "" if it is absent. One that stands
+// twice could mean either.
+func param(r *http.Request, name string) (string, error) {
+	all := r.URL.Query()[name]
+	if len(all) > 1 {
+		return "", badRequest("%s stands %d times in the address", name, len(all))
+	}
+	if len(all) == 0 {
+		return "", nil
+	}
+	return text(name, all[0], maxText)
+}
