@@ -32,6 +32,34 @@ func TestRegisterByCredential(t *testing.T) {
 	}
 }
 
+// A story for subscribers opens for who is logged in only after she has found
+// her subscription, from below the story.
+func TestSubscribersStory(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t)
+	d := startDemo(t)
+	other := d.Users[2] // Kari's other account, which subscribes to nothing
+	const story = "/article/orgelet"
+	b.seesWall(d.fjord() + story)
+	d.login(b, d.fjord(), other.Credential, other.Password)
+	b.readsWhole(d.fjord() + cod)
+	b.open(d.fjord() + story)
+	b.sees("#subscribe")
+	if b.has("#body") {
+		b.fatalf("a login alone opens a story for subscribers")
+	}
+	b.click("#subscribe")
+	b.state("searchSubscriberState")
+	b.fill("#customerNumber", "198632")
+	b.fill("#lastName", "Ødegård")
+	b.press("searchForSubscriberEvent")
+	b.at(d.fjord() + story)
+	b.sees("#body")
+	if b.has("#wall") {
+		b.fatalf("who subscribes does not read")
+	}
+}
+
 // A reader searches by number: wrong first, help opened by keyboard and without
 // a script, then right. Then she takes somebody's number and asks for help.
 func TestRegisterByNumber(t *testing.T) {
@@ -47,14 +75,14 @@ func TestRegisterByNumber(t *testing.T) {
 	b.state("searchSubscriberState")
 	b.click(".customerNumberExplanationLabel")
 	b.until("document.querySelector('.customerNumberExplanation').open")
-	b.fill("#customerNumber", "198 632")
+	b.fill("#customerNumber", "301 509")
 	b.fill("#lastName", "Hansen")
 	b.press("searchForSubscriberEvent")
 	b.sees("[role=alert]")
-	b.fill("#lastName", "ødegård")
+	b.fill("#lastName", "lindqvist")
 	b.press("searchForSubscriberEvent")
 	b.at(d.skargard() + "/me")
-	if got := b.sees("#customer"); got != "198632" {
+	if got := b.sees("#customer"); got != "301509" {
 		t.Errorf("customer number %q", got)
 	}
 
@@ -72,15 +100,15 @@ func TestRegisterByNumber(t *testing.T) {
 	b.open(d.skargard() + "/me")
 	b.click("#register")
 	b.state("searchSubscriberState")
-	b.fill("#customerNumber", "198632")
-	b.fill("#postalCode", "5005")
+	b.fill("#customerNumber", "301509")
+	b.fill("#postalCode", "114 52")
 	b.press("searchForSubscriberEvent")
 	b.state("subscriberTakenState")
 	b.click("#sendEmailToCustomerServiceButton")
 	b.state("customerServiceState")
 	b.click("#leaveButton")
 	b.at(d.skargard() + "/me")
-	if got := b.sees("#customer"); strings.Contains(got, "198632") {
+	if got := b.sees("#customer"); strings.Contains(got, "301509") {
 		t.Error("a number that is tied was taken over")
 	}
 }

@@ -12,7 +12,12 @@ const (
 	firstClient  = "no.mediaconnect.test"
 	secondClient = "no.mediaconnect.test2"
 	publicClient = "no.mediaconnect.app"
-	partner      = "mediaconnect-test"
+)
+
+// The publishers of the two newspapers.
+const (
+	fjord    = "fjordposten"
+	skargard = "skargardsnytt"
 )
 
 // urls are the addresses at which the demo can be reached.
@@ -51,7 +56,7 @@ func (u urls) secure() bool {
 
 // registered returns the demo's clients. secret hashes a client secret.
 func (u urls) registered(secret func(clientID string) string) []store.Client {
-	paper := func(id, name, description, lang, region string, at int) store.Client {
+	paper := func(id, partner, name, description, lang, region string, at int) store.Client {
 		base := u.Papers[at]
 		return store.Client{
 			ID: id, PartnerID: partner,
@@ -68,9 +73,9 @@ func (u urls) registered(secret func(clientID string) string) []store.Client {
 			MayIntrospect:    at == 0,
 		}
 	}
-	first := paper(firstClient, "Fjordposten", "Uavhengig avis for kysten", "nb", "NO", 0)
+	first := paper(firstClient, fjord, "Fjordposten", "Uavhengig avis for kysten", "nb", "NO", 0)
 	first.GrantTypes = append(first.GrantTypes, extid.Type) // docs/external-identity.md
-	second := paper(secondClient, "Skärgårdsnytt", "Hela kusten, varje morgon", "sv", "SE", 1)
+	second := paper(secondClient, skargard, "Skärgårdsnytt", "Hela kusten, varje morgon", "sv", "SE", 1)
 	second.CustomerCarePhone, second.CustomerCareEmail = "+46 8 000 00 00", "kundtjanst@example.com"
 
 	app := first

@@ -64,6 +64,9 @@ func (d *demo) open(ctx context.Context) (err error) {
 	if err := addSubscribers(ctx, d.store); err != nil {
 		return fmt.Errorf("subscribers: %w", err)
 	}
+	if err := addCatalogue(ctx, d.store); err != nil {
+		return fmt.Errorf("catalogue: %w", err)
+	}
 	directories, err := d.openCompany()
 	if err != nil {
 		return err
@@ -72,7 +75,6 @@ func (d *demo) open(ctx context.Context) (err error) {
 		Store: d.store, Keys: d.data.Keys, LoginURL: d.Login, APIURL: d.API,
 		Sender: d.outbox, Clients: clients.Folders, Directories: directories,
 		InsecureAllowHTTP: !d.secure(),
-		Offers:            offered,
 		Logger:            d.logger,
 	})
 	if err != nil {
@@ -107,7 +109,7 @@ func (d *demo) register(ctx context.Context) ([]store.Client, error) {
 }
 
 func (d *demo) info(registered []store.Client) info {
-	i := info{LoginServer: d.Login, APIServer: d.API, PayServer: d.Pay, Issuer: d.Login, Users: readers, Directories: d.directories(), Subscribers: subscribers}
+	i := info{LoginServer: d.Login, APIServer: d.API, PayServer: d.Pay, Issuer: d.Login, Users: readers, Directories: d.directories(), Subscribers: subscribers, Catalogue: sales}
 	for _, c := range registered {
 		i.Clients = append(i.Clients, infoClient{
 			ClientID: c.ID, ClientSecret: d.data.ClientSecrets[c.ID], Name: c.Name,

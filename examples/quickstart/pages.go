@@ -28,6 +28,7 @@ type info struct {
 	Clients     []infoClient `json:"clients"`
 	Users       []infoUser   `json:"users"`
 	Subscribers []subscriber `json:"-"`
+	Catalogue   []sale       `json:"-"`
 
 	Directories []infoDirectory `json:"directories"`
 }

@@ -11,39 +11,38 @@ import (
 	"github.com/connectid-kit/connectid/store"
 )
 
-// subscriber is a customer of the newspapers, or a member of the club that gives
-// its members the newspaper.
+// subscriber is a customer of a newspaper, or a member of the club that gives
+// its members both.
 type subscriber struct {
+	Partner                        string // empty for both
 	Name, Street, PostalCode, City string
+	Country                        string
 	Credential                     string // by which the publisher knows her; may be empty
 	CustomerNumber                 int64
-	Subscription                   string // of a customer; empty for none
+	Product, Subscription          string // of a customer: what, and what it is called
+	Shared                         bool   // her subscription can be shared
 	MembershipNumber               string
 }
 
-// subscribers are in the publisher's systems from the start. None is tied to a
+// subscribers are in the publishers' systems from the start. None is tied to a
 // user: that is what register and activateMembership are for.
 var subscribers = []subscriber{
-	{Name: "Kari Nordmann", Street: "Strandgata 14", PostalCode: "9008", City: "Tromsø", Credential: "kari.nordmann@example.com",
-		CustomerNumber: 204117, Subscription: "Papir og digitalt, alle dager"},
-	{Name: "Nils Nordmann", Street: "Strandgata 14", PostalCode: "9008", City: "Tromsø", Credential: "kari.nordmann@example.com",
-		CustomerNumber: 204118, Subscription: "Helg"},
-	{Name: "Ingrid Ødegård", Street: "Nordnesgaten 3 B", PostalCode: "5005", City: "Bergen",
-		CustomerNumber: 198632, Subscription: "Digitalt"},
-	{Name: "Astrid Lindqvist", Street: "Skeppargatan 27", PostalCode: "114 52", City: "Stockholm",
-		CustomerNumber: 301509, Subscription: "Papper och digitalt"},
+	{Partner: fjord, Name: "Kari Nordmann", Street: "Strandgata 14", PostalCode: "9008", City: "Tromsø", Country: "NO", Credential: "kari.nordmann@example.com",
+		CustomerNumber: 204117, Product: "PAPER", Subscription: "Papir og digitalt, alle dager"},
+	{Partner: fjord, Name: "Nils Nordmann", Street: "Strandgata 14", PostalCode: "9008", City: "Tromsø", Country: "NO", Credential: "kari.nordmann@example.com",
+		CustomerNumber: 204118, Product: "WEEKEND", Subscription: "Helg", Shared: true},
+	{Partner: fjord, Name: "Ingrid Ødegård", Street: "Nordnesgaten 3 B", PostalCode: "5005", City: "Bergen", Country: "NO",
+		CustomerNumber: 198632, Product: "DIGITAL", Subscription: "Digitalt"},
+	{Partner: skargard, Name: "Astrid Lindqvist", Street: "Skeppargatan 27", PostalCode: "114 52", City: "Stockholm", Country: "SE",
+		CustomerNumber: 301509, Product: "PAPER", Subscription: "Papper och digitalt"},
+	{Partner: skargard, Name: "Kari Nordmann", Street: "Sjövägen 2", PostalCode: "452 30", City: "Strömstad", Country: "SE", Credential: "kari.nordmann@example.com",
+		CustomerNumber: 305220, Product: "DIGITAL", Subscription: "Digitalt"},
 	{Name: "Ola Svensson", PostalCode: "411 06", City: "Göteborg", Credential: "ola.svensson@example.com", MembershipNumber: "KL20481"},
 	{Name: "Ingrid Ødegård", PostalCode: "5005", City: "Bergen", MembershipNumber: "KL17730"},
 }
 
 // club is what the members are members of.
 const club = "Kystlaget"
-
-// offered are the subscriptions that readers can order without a payment provider.
-var offered = map[string][]publisher.Offer{partner: {
-	{ID: "four-weeks", Product: "DIGITAL-4W", Name: "Digital, 4 uker / veckor", Terms: "0 kr"},
-	{ID: "weekend", Product: "WEEKEND", Name: "Helg", Terms: "249 kr / 4 uker (veckor), faktura", Price: 24900, Currency: "NOK", Invoice: true},
-}}
 
 // addSubscribers creates those who do not exist yet.
 func addSubscribers(ctx context.Context, s publisher.Store) error {
@@ -70,24 +69,40 @@ func addSubscriber(ctx context.Context, s publisher.Store, p subscriber) error {
 		contacts = []store.Contact{{Kind: c.Kind, Identity: c.Identity}}
 	}
 	if p.MembershipNumber != "" {
-		return s.PutMembership(ctx, store.Membership{
-			PartnerID: partner, Number: p.MembershipNumber, FirstName: first, LastName: last, PostalCode: p.PostalCode, City: p.City,
-			Organisation: club, Contacts: contacts, StartsAt: now.AddDate(-3, 0, 0), UpdatedAt: now,
-		})
+		for _, partner := range []string{fjord, skargard} {
+			if err := s.PutMembership(ctx, store.Membership{
+				PartnerID: partner, Number: p.MembershipNumber, FirstName: first, LastName: last, PostalCode: p.PostalCode, City: p.City,
+				Organisation: club, Contacts: contacts, StartsAt: now.AddDate(-3, 0, 0), UpdatedAt: now,
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	_, err := s.Customer(ctx, partner, p.CustomerNumber)
+	_, err := s.Customer(ctx, p.Partner, p.CustomerNumber)
 	if !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	err = s.PutCustomer(ctx, store.Customer{
-		PartnerID: partner, Number: p.CustomerNumber, FirstName: first, LastName: last,
-		Street: p.Street, PostalCode: p.PostalCode, City: p.City, Contacts: contacts, CreatedAt: now, UpdatedAt: now,
+		PartnerID: p.Partner, Number: p.CustomerNumber, FirstName: first, LastName: last,
+		Street: p.Street, PostalCode: p.PostalCode, City: p.City, Country: p.Country, Contacts: contacts, CreatedAt: now, UpdatedAt: now,
 	})
-	if err != nil || p.Subscription == "" {
+	if err != nil {
 		return err
 	}
-	return s.PutSubscription(ctx, store.Subscription{
-		ID: fmt.Sprintf("demo-%d", p.CustomerNumber), PartnerID: partner, CustomerNumber: p.CustomerNumber,
-		Product: "PAPER", Name: p.Subscription, StartsAt: now.AddDate(-2, -3, 0), Paid: true, Price: 39900, Currency: "NOK", Payment: publisher.PayInvoice, CreatedAt: now,
-	})
+	level := "PAPER"
+	if p.Product == "DIGITAL" {
+		level = "DIGITAL"
+	}
+	sub := store.Subscription{
+		ID: subscriptionID(p), PartnerID: p.Partner, CustomerNumber: p.CustomerNumber,
+		Product: p.Product, Name: p.Subscription, StartsAt: now.AddDate(-2, -3, 0), Paid: true, Price: 39900, Currency: currencies[p.Partner],
+		Payment: publisher.PayInvoice, DistributionLevel: level, CreatedAt: now,
+	}
+	if p.Shared {
+		sub.Sharable, sub.ShareType = true, store.ShareUsers
+	}
+	return s.PutSubscription(ctx, sub)
 }
+
+func subscriptionID(p subscriber) string { return fmt.Sprintf("%s-%d", p.Partner, p.CustomerNumber) }

@@ -228,6 +228,8 @@ func TestReader(t *testing.T) {
 	blocked := store.User{ID: "blocked", Number: 2, Blocked: true, Credentials: []store.Credential{mail("blocked@example.com", true)}}
 	for _, err := range []error{
 		s.CreateUser(ctx, kari), s.CreateUser(ctx, blocked), s.CreateUser(ctx, store.User{ID: "ola", Number: 3}),
+		s.CreateUser(ctx, store.User{ID: "lise", Number: 4, Credentials: []store.Credential{mail("lise@example.com", true)}}),
+		s.PutCustomer(ctx, store.Customer{PartnerID: "p", Number: 10, Contacts: []store.Contact{{Kind: store.Email, Identity: "lise@example.com"}, {Kind: store.Email, Identity: "kari@example.com"}, {Kind: store.Email, Identity: "blocked@example.com"}}}),
 		s.PutCustomer(ctx, store.Customer{PartnerID: "p", Number: 8, Contacts: []store.Contact{{Kind: store.Email, Identity: "home@example.com"}}}),
 		s.PutCustomer(ctx, store.Customer{PartnerID: "p", Number: 9, Contacts: []store.Contact{{Kind: store.Email, Identity: "home@example.com"}, {Kind: store.Email, Identity: "kari@havbruk.example"}}}),
 	} {
@@ -258,6 +260,9 @@ func TestReader(t *testing.T) {
 		"by id and a customer's":        {publisher.Identity{UserID: "ola", Contact: at("home@example.com")}, nil, ""},
 		"blocked":                       {publisher.Identity{UserID: "blocked"}, nil, ""},
 		"blocked, by address":           {publisher.Identity{Contact: at("blocked@example.com")}, nil, ""},
+		"by address, tied to nobody":    {publisher.Identity{Contact: at("lise@example.com")}, nil, "lise [10] [example.com]"},
+		"by address and id, tied to":    {publisher.Identity{UserID: "lise", Contact: at("lise@example.com")}, nil, "lise [] [example.com]"},
+		"by address and number":         {publisher.Identity{Contact: at("lise@example.com"), CustomerNumber: 10}, nil, "lise [10] [example.com]"},
 		"customers by address":          {publisher.Identity{Contact: at("home@example.com")}, nil, " [8 9] []"},
 		"one of them by number":         {publisher.Identity{Contact: at("home@example.com"), CustomerNumber: 9}, nil, " [9] []"},
 		"none of them by number":        {publisher.Identity{Contact: at("home@example.com"), CustomerNumber: 7}, nil, ""},

@@ -22,11 +22,12 @@ type Identity struct {
 }
 
 // Reader returns who the identity means, and false when it means nobody, or more
-// than one person. user is who is logged in, and nil when nobody is: then a
-// customer without an account can be meant, too, by a contact or her number.
+// than one person. user is who is logged in, and nil when nobody is: then
+// customers can be meant, too, by a contact of theirs, unless its owner has tied
+// herself to one, or by their number.
 func (s *Systems) Reader(ctx context.Context, i Identity, user *store.User) (Reader, bool, error) {
 	nobody := Reader{PartnerID: i.PartnerID}
-	loggedIn := user != nil
+	byContact := user == nil && i.UserID == "" && i.Contact.Identity != ""
 	if i.UserID != "" {
 		u, err := store.ResolveUser(ctx, s.store, i.UserID)
 		switch {
@@ -50,10 +51,11 @@ func (s *Systems) Reader(ctx context.Context, i Identity, user *store.User) (Rea
 			user = &u
 		case err != nil && !errors.Is(err, store.ErrNotFound):
 			return nobody, false, fmt.Errorf("look up user: %w", err)
-		case loggedIn || user != nil:
+		case user != nil:
 			return nobody, false, nil
-		default:
-			if customers, err = s.customersAt(ctx, i); err != nil || len(customers) == 0 {
+		}
+		if byContact && (user == nil || user.CustomerNumber(i.PartnerID) == 0) {
+			if customers, err = s.customersAt(ctx, i); err != nil || len(customers) == 0 && user == nil {
 				return nobody, false, err
 			}
 		}
@@ -64,9 +66,8 @@ func (s *Systems) Reader(ctx context.Context, i Identity, user *store.User) (Rea
 			return nobody, false, nil
 		}
 		r = ReaderOf(*user, i.PartnerID)
-	} else {
-		r.Customers = customers
 	}
+	r.Customers = append(r.Customers, customers...)
 	if n := i.CustomerNumber; n != 0 {
 		known := user != nil || i.Contact.Identity != ""
 		if known && !slices.Contains(r.Customers, n) {

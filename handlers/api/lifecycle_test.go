@@ -109,7 +109,7 @@ func TestDeprecatedCalls(t *testing.T) {
 		fill(t, s)
 		sunset := time.Now().Add(time.Hour)
 		srv, err := api.New(api.Config{
-			Clients: s, Users: s, Grants: s, Counters: s, Subscriptions: systems(t, s, nil), Logger: slog.New(slog.NewTextHandler(&log, nil)),
+			Clients: s, Users: s, Grants: s, Counters: s, Publishers: systems(t, s, nil), Logger: slog.New(slog.NewTextHandler(&log, nil)),
 			Lifecycle:        map[string]middleware.Lifecycle{"GET /v1/customer/profile": {Sunset: sunset}},
 			OnDeprecatedCall: func(_ context.Context, c middleware.DeprecatedCall) { told = append(told, c) },
 		})
@@ -165,7 +165,7 @@ func TestLifecycleFaults(t *testing.T) {
 	s := memstore.New()
 	now := time.Now()
 	_, err := api.New(api.Config{
-		Clients: s, Users: s, Grants: s, Counters: s, Subscriptions: systems(t, s, nil),
+		Clients: s, Users: s, Grants: s, Counters: s, Publishers: systems(t, s, nil),
 		Lifecycle: map[string]middleware.Lifecycle{
 			"GET v1/subscription": {}, "POST /v1/customer/profile": {}, "GET /v1/customer/profile": {Deprecated: now, Sunset: now.Add(-day)},
 		},

@@ -1,6 +1,7 @@
 package paper
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -77,11 +78,42 @@ func (p *Paper) subscriptions(ctx context.Context, s *session) ([]string, error)
 	return names, err
 }
 
+// mayRead asks the API whether the reader may read the article: by herself, or
+// because she is registered with the directory of a company that subscribes.
+func (p *Paper) mayRead(ctx context.Context, s *session, article string) (bool, error) {
+	ctx = p.withClient(ctx)
+	for _, question := range []map[string]any{{"articleId": article, "accessAidFamily": true}, {"articleId": article, "accessAzureAd": true}} {
+		var answer struct {
+			Access bool `json:"access"`
+		}
+		if err := p.call(ctx, s, http.MethodPost, "/v1/customer/access", question, &answer); err != nil || answer.Access {
+			return answer.Access, err
+		}
+	}
+	return false, nil
+}
+
 // get calls the API with the reader's token.
 func (p *Paper) get(ctx context.Context, s *session, path string, answer any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.APIServer+path, nil)
+	return p.call(ctx, s, http.MethodGet, path, nil, answer)
+}
+
+// call is get with a method and a body.
+func (p *Paper) call(ctx context.Context, s *session, method, path string, question, answer any) error {
+	var body io.Reader
+	if question != nil {
+		raw, err := json.Marshal(question)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(raw)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, p.APIServer+path, body)
 	if err != nil {
 		return err
+	}
+	if question != nil {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	s.Token.SetAuthHeader(req)
 	resp, err := p.HTTPClient.Do(req)

@@ -23,18 +23,20 @@ type Edition struct {
 	Articles []Article         `json:"articles"`
 }
 
-// Article is one story. A locked one is for readers who are logged in.
+// Article is one story. A locked one is for readers who are logged in and whom
+// connectid's access API lets read it: everybody, or subscribers alone.
 type Article struct {
-	Slug      string   `json:"slug"`
-	Section   string   `json:"section"`
-	Locked    bool     `json:"locked"`
-	Art       string   `json:"art"`
-	Author    string   `json:"author"`
-	Minutes   int      `json:"minutes"`
-	Published string   `json:"published"`
-	Title     string   `json:"title"`
-	Lead      string   `json:"lead"`
-	Body      []string `json:"body"`
+	Slug        string   `json:"slug"`
+	Section     string   `json:"section"`
+	Locked      bool     `json:"locked"`
+	Subscribers bool     `json:"subscribers"`
+	Art         string   `json:"art"`
+	Author      string   `json:"author"`
+	Minutes     int      `json:"minutes"`
+	Published   string   `json:"published"`
+	Title       string   `json:"title"`
+	Lead        string   `json:"lead"`
+	Body        []string `json:"body"`
 }
 
 // Editions lists the slugs of the editions that come with the package.

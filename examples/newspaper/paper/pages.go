@@ -92,8 +92,8 @@ func (p *Paper) list(w http.ResponseWriter, r *http.Request, s *session, title s
 	p.render(w, r, http.StatusOK, "front", view{Session: s, Title: title, Page: p.known(r.URL.Path), Lead: articles[0], Rest: articles[1:]})
 }
 
-// article shows a story. The whole of a locked one is for readers whose token
-// the API takes: a cookie alone opens nothing.
+// article shows a story. The whole of a locked one is for readers whom the API
+// lets read it: neither a cookie nor a login alone opens anything.
 func (p *Paper) article(w http.ResponseWriter, r *http.Request, s *session) {
 	a, ok := p.Edition.Article(r.PathValue("slug"))
 	if !ok {
@@ -105,7 +105,21 @@ func (p *Paper) article(w http.ResponseWriter, r *http.Request, s *session) {
 		if _, ok := p.whoIs(w, r, s); !ok {
 			return
 		}
-		v.Whole = s.Token != nil
+		if s.Token != nil {
+			may, err := p.mayRead(r.Context(), s, a.Slug)
+			switch {
+			case errors.Is(err, errLoggedOut): // since a moment ago
+				*s = session{CheckedAt: s.CheckedAt}
+			case err != nil:
+				p.fail(w, r, err)
+				return
+			}
+			v.Whole = may
+		}
+		if !v.Whole && s.Token != nil {
+			q := url.Values{"clientId": {p.ClientID}, "returnUrl": {p.Base + v.Page}, "errorUrl": {p.Base + v.Page}, "lang": {p.Edition.Lang}}
+			v.Register = p.LoginServer + "/register?" + q.Encode()
+		}
 	}
 	p.render(w, r, http.StatusOK, "article", v)
 }

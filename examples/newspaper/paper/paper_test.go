@@ -17,16 +17,18 @@ import (
 
 // world is a newspaper and a stand-in for connectid that answers as told.
 type world struct {
-	t        *testing.T
-	paper    *httptest.Server
-	id       *httptest.Server
-	loggedIn atomic.Bool
-	api      atomic.Int32 // status of the API; 0 for 200
-	iss      atomic.Value // of the authorization answer
-	checks   atomic.Int32
-	verifier atomic.Value // what the token endpoint was given
-	revoked  atomic.Value
-	browser  *http.Client
+	t          *testing.T
+	paper      *httptest.Server
+	id         *httptest.Server
+	loggedIn   atomic.Bool
+	api        atomic.Int32 // status of the API; 0 for 200
+	access     atomic.Int32 // status of the access API; 0 for 200
+	subscribes atomic.Int32 // 1 by herself, 2 through her company
+	iss        atomic.Value // of the authorization answer
+	checks     atomic.Int32
+	verifier   atomic.Value // what the token endpoint was given
+	revoked    atomic.Value
+	browser    *http.Client
 }
 
 func newWorld(t *testing.T, slug string) *world {
@@ -77,6 +79,21 @@ func newWorld(t *testing.T, slug string) *world {
 			"userId": 7, "name": map[string]string{"firstName": "Kari", "lastName": "Nordmann"},
 			"loginCredential": map[string]string{"credential": "kari@example.com"},
 		})
+	})
+
+	mux.HandleFunc("POST /capi/v1/customer/access", func(rw http.ResponseWriter, r *http.Request) {
+		var in struct {
+			ArticleID string `json:"articleId"`
+			AzureAd   bool   `json:"accessAzureAd"`
+		}
+		if err := json.NewDecoder(r.Body).Decode(&in); err != nil || in.ArticleID == "" || r.Header.Get("Authorization") != "Bearer the token" {
+			t.Errorf("the API is asked %+v, %v", in, err)
+		}
+		if status := w.access.Load(); status != 0 {
+			rw.WriteHeader(int(status))
+			return
+		}
+		json.NewEncoder(rw).Encode(map[string]any{"access": in.ArticleID == "torskekvoten" || w.subscribes.Load() == 1 && !in.AzureAd || w.subscribes.Load() == 2 && in.AzureAd})
 	})
 
 	w.paper = httptest.NewUnstartedServer(nil)
@@ -183,6 +200,33 @@ func TestLockedArticleNeedsToken(t *testing.T) {
 	w.api.Store(http.StatusUnauthorized)
 	if _, body := w.visit("/article/torskekvoten"); strings.Contains(body, last) || strings.Contains(body, "Kari") {
 		t.Error("a revoked token still opens the article")
+	}
+}
+
+// A login alone opens no article for subscribers.
+func TestSubscribersArticle(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "fjordposten")
+	const page, last = "/article/orgelet", "helt ned til torget"
+	if _, body := w.visit(page); strings.Contains(body, last) || !strings.Contains(body, `id="join"`) {
+		t.Error("a stranger is not asked to log in")
+	}
+	w.loggedIn.Store(true)
+	_, body := w.visit(page)
+	if strings.Contains(body, last) || !strings.Contains(body, `id="subscribe"`) || strings.Contains(body, `id="join"`) || !strings.Contains(body, "/user/register?") {
+		t.Error("who does not subscribe is not asked to")
+	}
+	for by := range int32(2) {
+		w.subscribes.Store(by + 1)
+		if _, body := w.visit(page); !strings.Contains(body, last) || strings.Contains(body, `id="wall"`) {
+			t.Errorf("a subscriber (%d) does not read", by+1)
+		}
+	}
+	for status, want := range map[int32]int{500: 503, 403: 503, 401: 200} {
+		w.access.Store(status)
+		if resp, body := w.visit(page); resp.StatusCode != want || strings.Contains(body, last) {
+			t.Errorf("the access API answers %d: %s", status, resp.Status)
+		}
 	}
 }
 
