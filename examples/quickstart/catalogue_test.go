@@ -69,7 +69,7 @@ func TestCatalogueAnswers(t *testing.T) {
 		{0, "customer/info/204117", "", 200, `"postalPlace":"Tromsø"`},
 		{1, "customer/info/204117", "", 404, "NotFound"},
 		{0, "subscription/204118", "", 200, `"sharable":true,"shareType":"USERS"`},
-		{0, "access", `{"credential":"kari.nordmann@example.com","articleId":"orgelet","accessAidFamily":true}`, 200, `"access":true,"accesses":[{"access":true,"accessLevel":"B"`},
+		{0, "access", `{"credential":"kari.nordmann@example.com","articleId":"orgelet","accessAidFamily":true}`, 200, `{"access":true,"accessLevel":"B","accessType":"A"}`},
 		{0, "access", `{"credential":"kari.nordmann@example.com","articleId":"orgelet"}`, 200, `"access":true`},
 		{0, "access", `{"credential":"ola.svensson@example.com","articleId":"orgelet"}`, 200, `"access":false`},
 		{1, "access", `{"credential":"kari.nordmann@example.com","articleId":"skarven"}`, 200, `"access":true`},
