@@ -51,7 +51,7 @@ func TestChangeCustomerInfo(t *testing.T) {
 		{`{"name":{"companyName":"Berg AS","departmentName":"Salg","firstName":"","lastName":null},"emails":["","Post@Berg.NO"],"phoneNumbers":"","unknown":[{}]}`,
 			`"name":{"companyName":"Berg AS","departmentName":"Salg"},"phoneNumbers":[],"emails":["post@berg.no"]` + address},
 		{`{"name":{"firstName":"A","middleName":"B","lastName":"C"},"phoneNumbers":[{"phoneNumber":"22 33 44 55","phoneNumberType":"company"},{"phoneNumber":"+46 70 123 45 67"}],"invoiceEmailAddress":"F@b.no","customerNumber":13}`,
-			`"name":{"firstName":"A","middleName":"B","lastName":"C"},"phoneNumbers":[{"phoneNumber":"+4722334455","phoneNumberType":"company"},{"phoneNumber":"+46701234567","phoneNumberType":""}],"emails":[],"invoiceEmailAddress":"f@b.no"` + address},
+			`"name":{"firstName":"A","middleName":"B","lastName":"C"},"phoneNumbers":[{"phoneNumber":"+4722334455","phoneNumberType":"company"},{"phoneNumber":"+46701234567"}],"emails":[],"invoiceEmailAddress":"f@b.no"` + address},
 		{`{"name":{"lastName":"C"},"address":{"street":"Nygata 2","countryCode":"SE"}}`, `"name":{"lastName":"C"},"phoneNumbers":[],"emails":[],"address":{"street":"Nygata 2","countryCode":"SE"}`},
 		{`{"name":{"lastName":"C"},"address":{}}`, `"name":{"lastName":"C"},"phoneNumbers":[],"emails":[]`},
 	} {

@@ -62,7 +62,7 @@ type Name struct {
 // PhoneNumber is a number in the form of E.164.
 type PhoneNumber struct {
 	PhoneNumber     string `json:"phoneNumber" xml:"phoneNumber"`
-	PhoneNumberType string `json:"phoneNumberType" xml:"phoneNumberType"` // mobile
+	PhoneNumberType string `json:"phoneNumberType,omitempty" xml:"phoneNumberType,omitempty"` // mobile; of a customer's, in the publisher's words
 }
 
 // ExternalSource is an identity of the user in a system outside, by which the

@@ -5,17 +5,13 @@ import (
 	"errors"
 	"iter"
 	"runtime"
-	"sync"
 	"time"
 
 	"github.com/connectid-kit/connectid/store"
 )
 
 // looksThenSpends asks whether the voucher is good, and then spends it.
-type looksThenSpends struct {
-	*mem
-	spent sync.Map
-}
+type looksThenSpends struct{ *mem }
 
 func (s *looksThenSpends) SpendVoucher(ctx context.Context, partnerID, code, use string, at time.Time) (store.Voucher, error) {
 	v, err := s.mem.Voucher(ctx, partnerID, code)
