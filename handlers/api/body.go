@@ -39,7 +39,11 @@ func decode(r *http.Request, v any) error {
 }
 
 // checkJSON refuses bodies that say they are something else than JSON in UTF-8.
+// One that says nothing is taken at its word.
 func checkJSON(contentType string) error {
+	if contentType == "" {
+		return nil
+	}
 	kind, params, err := mime.ParseMediaType(contentType)
 	charset := strings.ToLower(params["charset"])
 	if err != nil || kind != "application/json" && !strings.HasSuffix(kind, "+json") || charset != "" && charset != "utf-8" {
