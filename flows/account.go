@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/connectid-kit/connectid/flows/account"
@@ -149,7 +150,10 @@ func loadAccount(ctx context.Context, r *Run, v *View) error {
 		return err
 	}
 	for _, s := range sites {
-		v.Lists["sites"] = append(v.Lists["sites"], Item{Key: s.ClientID, Title: s.Name, Age: time.Since(s.UsedAt)})
+		v.Lists["sites"] = append(v.Lists["sites"], Item{
+			Key: s.ClientID, Title: s.Name, Detail: strings.Join(s.Agreed, " "), Age: time.Since(s.UsedAt),
+			Flags: map[string]bool{"idle": s.EndsAt.IsZero()},
+		})
 	}
 	loadParts(ctx, r, v, user)
 	return nil

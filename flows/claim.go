@@ -199,19 +199,19 @@ func (n *Engine) endAgain(ctx context.Context, r *Run, rec store.Run) error {
 	if r.flow.again == "" || r.state.kind != returning {
 		return nil
 	}
-	switch s, err := n.accounts.SessionOf(ctx, r.Data.Started); {
+	s, user, err := n.sessionAgain(ctx, r)
+	switch {
 	case errors.Is(err, store.ErrNotFound): // she has logged out, or somebody has ended all
 		return ErrOver
 	case err != nil:
 		return err
-	case s.UserID != r.Data.UserID:
+	case s.UserID != user:
 		return ErrOver
 	}
 	r.state, r.again = r.flow.nodes[r.flow.again].state, true
 	if err := r.compute(ctx); err != nil {
 		return err
 	}
-	var err error
 	if rec.Data, err = json.Marshal(r.Data); err == nil {
 		err = n.runs.SwapRun(ctx, rec)
 	}
@@ -223,4 +223,15 @@ func (n *Engine) endAgain(ctx context.Context, r *Run, rec store.Run) error {
 		return err
 	}
 	return nil
+}
+
+// sessionAgain returns the session with which a finished run goes on, and whose it
+// has to be: the one that the run has started, or, of an authorization for which it
+// did not need to, the browser's own.
+func (n *Engine) sessionAgain(ctx context.Context, r *Run) (store.Session, string, error) {
+	if r.Data.Started.IsZero() && r.Request.Authorization != nil && r.Browser.LoggedIn() {
+		return r.Browser.Session, r.Data.Own.Owner, nil
+	}
+	s, err := n.accounts.SessionOf(ctx, r.Data.Started)
+	return s, r.Data.UserID, err
 }

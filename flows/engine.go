@@ -195,6 +195,11 @@ func (n *Engine) Post(ctx context.Context, f *Flow, t Ticket, req Request, b Bro
 	if err := n.checkTicket(t, b); err != nil {
 		return nil, err
 	}
+	if posted, ok := f.nodes[t.State]; ok && posted.state.asks && e == NavigateAway {
+		r := n.newRun(f, t.Run, req, b)
+		r.state = posted.state
+		return r, r.move(ctx, e)
+	}
 	r, rec, err := n.claim(ctx, f, t, req, b)
 	if limited(err) {
 		return r, err

@@ -43,6 +43,7 @@ type State struct {
 	back   func(ctx context.Context, r *Run, kept []byte, answer Form) (Event, error)
 	entry  bool             // see [State.Entry]
 	guard  func(*Run) error // see [State.Guard]
+	asks   bool             // see [State.Decision]
 	own    []Event          // see [State.Own]
 	reason string           // of a failing end
 }
@@ -105,6 +106,12 @@ func (s *State) Entry() *State { s.entry = true; return s }
 // somebody else has logged in, or she has logged out, which begins the flow
 // again. It returns s.
 func (s *State) Guard(f func(*Run) error) *State { s.guard = f; return s }
+
+// Decision marks a visible state at which the user says yes or no. A no counts
+// whatever has become of the run meanwhile: when she has said yes in another tab,
+// or has gone back, [NavigateAway] still ends where the state says. As nothing is
+// granted there, nothing is stored of it. It returns s.
+func (s *State) Decision() *State { s.asks = true; return s }
 
 // Own names events of a visible state that only its function fires: no post of
 // the page can name them. It returns s.

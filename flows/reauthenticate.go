@@ -3,6 +3,7 @@ package flows
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/connectid-kit/connectid/flows/account"
 	"github.com/connectid-kit/connectid/store"
@@ -37,12 +38,13 @@ var Reauthenticate = New("reauthenticate",
 
 // reauthentication is the sequence that lets a fresh login pass and has an older
 // one, or a remembered one, proven by the same user. It fires StartLogin when
-// nobody is logged in any more, or somebody else than the page was made for.
-func reauthentication() *Sequence {
+// nobody is logged in any more, or somebody else than the page was made for, and
+// what else its first page is to offer.
+func reauthentication(more ...Event) *Sequence {
 	return NewSequence("reauthenticationSequence",
 		Compute("checkFreshState", checkFreshLogin, Confirmed, Continue, StartLogin),
-		Show("confirmUserState", submitConfirmUser, VerifyCredentials, SendVerificationCode, NavigateAway, StartLogin).Own(StartLogin).
-			Load(loadConfirmUser),
+		Show("confirmUserState", submitConfirmUser, append([]Event{VerifyCredentials, SendVerificationCode, NavigateAway, StartLogin}, more...)...).
+			Own(StartLogin).Load(loadConfirmUser),
 		Show("confirmCodeState", submitConfirmCode, Verification, SendVerificationCode, ChangeCredential, NavigateAway, StartLogin).Own(StartLogin).
 			Load(loadConfirmCode),
 		Compute("renewSessionState", renewSession, Confirmed),
@@ -59,6 +61,8 @@ type OwnData struct {
 	Owner  string             `json:"owner,omitempty"`  // whose pages they are
 	Wanted Event              `json:"wanted,omitempty"` // what she wants to do once she has proven who she is
 	Target account.Credential `json:"target,omitzero"`  // to what
+	// AgreedBy is who has agreed in this run to what the client asks for.
+	AgreedBy string `json:"agreedBy,omitempty"`
 }
 
 // IsZero reports whether nothing is remembered.
@@ -88,6 +92,9 @@ func notLoggedIn(r *Run) Event {
 }
 
 func (r *Run) isFresh() bool {
+	if a := r.Request.Authorization; a != nil {
+		return a.provenEnough(r)
+	}
 	if r.Request.MaxAge > 0 {
 		return account.IsFreshWithin(r.Browser.Session, r.Request.MaxAge)
 	}
@@ -152,6 +159,7 @@ func loadConfirmUser(ctx context.Context, r *Run, v *View) error {
 		return err
 	}
 	v.Flags["passwordless"] = user.PasswordHash == ""
+	v.Flags["otherUser"] = slices.Contains(r.state.fires, OtherUser)
 	for _, own := range user.Credentials {
 		if own.VerifiedAt.IsZero() {
 			continue
@@ -172,8 +180,8 @@ func loadConfirmUser(ctx context.Context, r *Run, v *View) error {
 // submitConfirmUser is confirmUserState: the password, or the wish for a code.
 // The credential is one of the user's own, whatever the form says.
 func submitConfirmUser(ctx context.Context, r *Run, e Event) (Event, error) {
-	if e == NavigateAway {
-		return e, nil
+	if e == NavigateAway || e == OtherUser {
+		return otherUser(r, e), nil
 	}
 	user, begin, err := owner(ctx, r)
 	if err != nil || begin != "" {

@@ -29,6 +29,9 @@ type Request struct {
 	// what the accounts' Lifetimes say.
 	MaxAge    time.Duration
 	Directory Directory
+	// Authorization is what an authorization request asks of its user; nil on every
+	// other URL.
+	Authorization *Authorization
 	// Query is that of the GET with which the run began. It is kept for as long as
 	// the user is away at an outside party.
 	Query string
@@ -80,7 +83,7 @@ type File struct {
 // Data is what a run remembers between two requests. It holds no secret of
 // the reader's.
 type Data struct {
-	Credential   string             `json:"credential,omitempty"`   // as typed
+	Credential   string             `json:"credential"`             // as typed; the request's own when the run begins
 	Sent         account.Credential `json:"sent,omitzero"`          // where the code went
 	Proven       account.Credential `json:"proven,omitzero"`        // verified by code in this run
 	UserID       string             `json:"userId,omitempty"`       // who is being logged in

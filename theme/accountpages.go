@@ -1,14 +1,17 @@
 package theme
 
 import (
+	"cmp"
 	"html/template"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/connectid-kit/connectid/internal/texts"
 )
 
-// The pages of My account, and those on which a user proves again who she is.
+// The pages of My account, those on which a user proves again who she is, and
+// those of an authorization request.
 var (
 	accountState = State{
 		Name: "accountState",
@@ -36,8 +39,8 @@ var (
 	confirmUserState = State{
 		Name:   "confirmUserState",
 		Fields: []string{"password", "chosen"},
-		Events: []string{"verifyCredentialsEvent", "sendVerificationCodeEvent", "navigateAwayEvent"},
-		Flags:  []string{"passwordless"},
+		Events: []string{"verifyCredentialsEvent", "sendVerificationCodeEvent", "navigateAwayEvent", "otherUserEvent"},
+		Flags:  []string{"passwordless", "otherUser"},
 		Values: []string{"credential"},
 		Lists:  []string{"credentials"},
 		Faults: slices.Concat([]Fault{
@@ -46,6 +49,20 @@ var (
 			{Text: "fault.credential.premium"},
 			{Text: "fault.limit.password"},
 		}, sendFaults, formFaults),
+	}
+	selectAccountState = State{
+		Name:   "selectAccountState",
+		Events: []string{"keepUserEvent", "otherUserEvent", "navigateAwayEvent"},
+		Args:   []string{"destination"},
+		Faults: formFaults,
+	}
+	consentState = State{
+		Name:   "consentState",
+		Events: []string{"consentEvent", "navigateAwayEvent", "otherUserEvent"},
+		Values: []string{"scope"},
+		Args:   []string{"destination"},
+		Lists:  []string{"scopes", "agreed"},
+		Faults: formFaults,
 	}
 	confirmCodeState = State{
 		Name:   "confirmCodeState",
@@ -154,3 +171,34 @@ func (v *view) Parts() (all []ownPart) {
 	}
 	return all
 }
+
+// scopeTexts say what the scopes of OpenID Connect Core 1.0, sections 5.4 and 11,
+// give a client.
+var scopeTexts = map[string]texts.ID{
+	"openid":         "consent.scope.openid",
+	"profile":        "consent.scope.profile",
+	"email":          "consent.scope.email",
+	"phone":          "consent.scope.phone",
+	"offline_access": "consent.scope.offline_access",
+}
+
+// Scope says what a scope gives a client; one that only the host knows is called
+// by its name.
+func (v *view) Scope(name string) string {
+	if id, ok := scopeTexts[name]; ok {
+		return v.text(id)
+	}
+	return v.text("consent.scope.other", name)
+}
+
+// Scopes is Scope of each of the scopes, which stand with a space between them.
+func (v *view) Scopes(scope string) []string {
+	var all []string
+	for name := range strings.FieldsSeq(scope) {
+		all = append(all, v.Scope(name))
+	}
+	return all
+}
+
+// ClientName is what pages call the client.
+func (v *view) ClientName() string { return cmp.Or(v.Client.Name, v.Client.ID) }

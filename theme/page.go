@@ -395,6 +395,8 @@ var states = func() map[string]State {
 		accountState,
 		profileState,
 		confirmUserState,
+		selectAccountState,
+		consentState,
 		confirmCodeState,
 		removeCredentialState,
 		exportState,

@@ -279,6 +279,10 @@ func (v *view) Title() string {
 		return v.text("profile.heading")
 	case "confirmUserState":
 		return v.text("confirmUser.heading")
+	case "selectAccountState":
+		return v.text("selectAccount.heading")
+	case "consentState":
+		return v.text("consent.heading", v.ClientName())
 	case "removeCredentialState":
 		return v.text("removeCredential.heading")
 	case "exportState":

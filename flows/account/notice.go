@@ -28,6 +28,7 @@ const (
 	NoticeUnsettled         NoticeKind = "unsettled" // what follows a merge is to be tried again: Err
 	NoticeCareAsked         NoticeKind = "careAsked" // customer care got a message
 	NoticeCredentialRemoved NoticeKind = "credentialRemoved"
+	NoticeConsentGiven      NoticeKind = "consentGiven" // the user agreed to what the client asked for
 	NoticeDisconnected      NoticeKind = "disconnected" // the user took back what she had allowed the client
 	NoticeUserDeleted       NoticeKind = "userDeleted"
 	NoticeBlocked           NoticeKind = "blocked"

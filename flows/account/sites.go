@@ -11,20 +11,24 @@ import (
 )
 
 // Site is a client that the user has allowed to act for her (RFC 6749, section
-// 1.1: the authorization grant).
+// 1.1: the authorization grant), or to do so whenever she is sent there.
 type Site struct {
 	ClientID string
 	Name     string
-	Scope    string // of the newest grant
-	Since    time.Time
-	UsedAt   time.Time // when it last renewed its access
-	EndsAt   time.Time // when its access ends if it is not renewed
+	Scope    string // of the newest grant; empty when there is none
+	// Agreed are the scopes to which she has agreed; nil at clients that do not
+	// have to ask.
+	Agreed []string
+	Since  time.Time
+	UsedAt time.Time // when it last renewed its access
+	EndsAt time.Time // when its access ends if it is not renewed; zero for a consent alone
 	// Resources are the resource servers that its access is for; empty for none
 	// named.
 	Resources []string
 }
 
-// Sites lists the clients that hold a live grant of the user, the newest first.
+// Sites lists the clients that hold a live grant of the user, the newest first,
+// and then those that hold none and to which she has agreed.
 func (s *Service) Sites(ctx context.Context, userID string) ([]Site, error) {
 	var all []Site
 	at := map[string]int{}
@@ -63,12 +67,39 @@ func (s *Service) Sites(ctx context.Context, userID string) ([]Site, error) {
 			site.EndsAt = g.ExpiresAt
 		}
 	}
+	for c, err := range s.store.UserConsents(ctx, userID) {
+		if err != nil {
+			return nil, fmt.Errorf("list consents: %w", err)
+		}
+		i, there := at[c.ClientID]
+		if !there {
+			name, err := names(ctx, c.ClientID)
+			if err != nil {
+				return nil, err
+			}
+			i = len(all)
+			all = append(all, Site{ClientID: c.ClientID, Name: name, Since: c.GivenAt, UsedAt: c.GivenAt})
+		}
+		all[i].Agreed = c.Scopes
+	}
 	return all, nil
 }
 
-// Disconnect revokes all grants of the user to the client: its access and
-// refresh tokens stop working at once. No error when there is none.
+// Disconnect takes back what the user has agreed to at the client and revokes
+// all her grants to it: its access and refresh tokens stop working at once. No
+// error when there is none.
+//
+// The consent goes first: whoever exchanges a code asks for it when the grant is
+// stored, and so either finds none or has a grant that is found here.
 func (s *Service) Disconnect(ctx context.Context, userID, clientID string) error {
+	_, err := s.store.Consent(ctx, userID, clientID)
+	agreed := err == nil
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("read consent: %w", err)
+	}
+	if err := s.store.DeleteConsent(ctx, userID, clientID); err != nil {
+		return fmt.Errorf("delete consent: %w", err)
+	}
 	var ids []string
 	for g, err := range s.store.UserGrants(ctx, userID) {
 		if err != nil {
@@ -84,7 +115,7 @@ func (s *Service) Disconnect(ctx context.Context, userID, clientID string) error
 			errs = append(errs, fmt.Errorf("revoke grant: %w", err))
 		}
 	}
-	if len(ids) > 0 && len(errs) == 0 {
+	if (agreed || len(ids) > 0) && len(errs) == 0 {
 		s.notify(ctx, Notice{Kind: NoticeDisconnected, UserID: userID, ClientID: clientID})
 	}
 	return errors.Join(errs...)
