@@ -186,7 +186,7 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 		k.signer = new(signing.Signer) // never used: stands in for the checks below
 	}
 	oauthConfig := oauth.Config{
-		Issuer: loginURL, Clients: clients, Grants: c.Store, Sessions: c.Store, Counters: c.Store,
+		Issuer: loginURL, Clients: clients, Grants: c.Store, Sessions: c.Store, Counters: c.Store, Consents: c.Store,
 		Users: c.Store, Signer: k.signer, Outbox: c.Store, LogoutClient: c.LogoutClient, IDTokenLifetime: c.IDTokenLifetime,
 		Keys: ring, AddressKey: proxies.KeyOf, ExtensionGrants: extensionGrants(k.accounts, c.ExtensionGrants),
 		AccessLifetime: c.AccessLifetime, RefreshLifetime: c.RefreshLifetime, GrantLifetime: c.GrantLifetime, Logger: c.Logger,

@@ -43,6 +43,11 @@ type Authorization struct {
 	UserID        string        // who she has to be (id_token_hint); "" for anybody
 }
 
+// Plain reports whether a user of the client who is logged in has nothing to do.
+func (a *Authorization) Plain(c *store.Client) bool {
+	return !c.ConsentRequired && !a.Silent && !a.Login && !a.SelectAccount && a.MaxAge == 0 && a.UserID == ""
+}
+
 // Authorize is the flow of the authorization endpoint: it finds out who the user
 // is, has her prove it again and agree where the request or the client's record
 // demands it, and ends in a code (ConnectID: "Authorization endpoint"). What it

@@ -59,7 +59,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	if len(r.URL.RawQuery) > maxQuery {
 		return &gui.Fault{Param: "query", Reason: "is too long", Status: http.StatusRequestURITooLong}
 	}
-	q, err := gui.Query(r.URL.RawQuery)
+	q, err := gui.Pairs(r.URL.RawQuery)
 	if err != nil {
 		return err
 	}
@@ -76,8 +76,8 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if session.Handle.IsZero() {
-		gui.Redirect(w, http.StatusFound, s.config.GUI.URL("oauthLogin")+"?"+r.URL.RawQuery)
+	if session.Handle.IsZero() || !a.plain() {
+		gui.Redirect(w, http.StatusFound, s.config.GUI.URL("oauthLogin")+"?"+q.ForPage(r.URL.RawQuery))
 		return nil
 	}
 	location, err := s.issueCode(r.Context(), a, session)
@@ -124,12 +124,13 @@ func (s *Server) postToGet(w http.ResponseWriter, r *http.Request, page string) 
 	return nil
 }
 
-// OAuthLogin returns the login of a browser that came to the authorization
-// endpoint without a session. It has the same query, and its end issues the code.
+// OAuthLogin returns the pages of a browser that came to the authorization endpoint
+// without a session, or whose user has to do more than to be logged in. It has the
+// same query, and its end issues the code.
 func (s *Server) OAuthLogin() http.Handler {
 	page := s.config.GUI.Handler(gui.Page{
 		Path: "oauthLogin",
-		Flow: flows.Login,
+		Flow: flows.Authorize,
 		Parse: func(ctx context.Context, r *http.Request, q gui.Params) (flows.Request, error) {
 			a, err := s.parseAuthorize(ctx, q.Values())
 			if e, ok := errors.AsType[*Error](err); ok {
@@ -142,10 +143,7 @@ func (s *Server) OAuthLogin() http.Handler {
 			if p, ok := r.Context().Value(authorizationKey{}).(*authorization); ok {
 				*p = a
 			}
-			return flows.Request{
-				Client: &a.client, Return: a.redirect, Error: a.redirect,
-				Lang: gui.Lang(r, q.Get("lang"), q.Get("ui_locales"), a.client.Language),
-			}, nil
+			return a.loginRequest(r), nil
 		},
 		Location: func(ctx context.Context, run *flows.Run, end flows.End) (string, error) {
 			a, ok := ctx.Value(authorizationKey{}).(*authorization)
@@ -153,11 +151,7 @@ func (s *Server) OAuthLogin() http.Handler {
 				return "", errors.New("oauthLogin ends without an authorization request")
 			}
 			if end.Failed {
-				code := end.Reason
-				if code == "" {
-					code = AccessDenied
-				}
-				return a.failure(s.config.Issuer, fault(code, descriptions[code])), nil
+				return a.failure(s.config.Issuer, ended(end)), nil
 			}
 			return s.issueCode(ctx, *a, run.Browser.Session)
 		},
@@ -170,13 +164,6 @@ func (s *Server) OAuthLogin() http.Handler {
 // authorizationKey is where the parsed request travels from Parse to Location.
 type authorizationKey struct{}
 
-var descriptions = map[string]string{
-	AccessDenied:           "the user left without logging in",
-	TemporarilyUnavailable: "the service is busy, try again",
-	ServerError:            "something went wrong",
-	InvalidRequest:         "the request is not valid",
-}
-
 // authorization is an authorization request that has been checked.
 type authorization struct {
 	client      store.Client
@@ -186,12 +173,17 @@ type authorization struct {
 	state       string
 	challenge   string
 	nonce       string
+	lang        string              // of the pages
+	locales     string              // that the user prefers: ui_locales
+	credential  string              // that login_hint names; "" for none
+	ask         flows.Authorization // what the user has to do
 }
 
 // authorizeParams may not be repeated (RFC 6749, section 3.1).
 var authorizeParams = []string{
 	"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state",
 	"code_challenge", "code_challenge_method", "nonce",
+	"prompt", "max_age", "login_hint", "id_token_hint", "ui_locales", "display", "acr_values", "claims", "claims_locales", "registration",
 }
 
 // parseAuthorize checks an authorization request. A [gui.Fault] says that the
@@ -219,7 +211,9 @@ func (s *Server) parseAuthorize(ctx context.Context, q url.Values) (a authorizat
 	if states := q["state"]; len(states) == 1 {
 		a.state = states[0]
 	}
-	err = a.check(q)
+	if err = a.check(q); err == nil {
+		err = s.parseInteraction(ctx, &a, q)
+	}
 	return a, err
 }
 
@@ -285,6 +279,7 @@ func (a *authorization) check(q url.Values) error {
 		return fault(InvalidRequest, "malformed code_challenge")
 	}
 	a.challenge, a.nonce = challenge, q.Get("nonce")
+	a.lang, a.locales = q.Get("lang"), q.Get("ui_locales")
 	return nil
 }
 
@@ -316,11 +311,16 @@ func (s *Server) issueCode(ctx context.Context, a authorization, session store.S
 	case err != nil:
 		return "", fmt.Errorf("find user: %w", err)
 	}
-	code, now := randomToken(), time.Now()
-	authenticated := session.FreshAt
-	if authenticated.IsZero() {
-		authenticated = session.CreatedAt
+	if a.client.BackchannelLogoutURI != "" && !slices.Contains(session.Clients, a.client.ID) {
+		// Before there is a code: who ends the session from here on finds the client.
+		switch err := s.config.Sessions.VisitSession(ctx, session.Handle, a.client.ID); {
+		case errors.Is(err, store.ErrNotFound):
+			return a.failure(s.config.Issuer, fault(LoginRequired, "the session has ended")), nil
+		case err != nil:
+			return "", fmt.Errorf("visit session: %w", err)
+		}
 	}
+	code, now := randomToken(), time.Now()
 	err := s.config.Grants.PutCode(ctx, store.AuthorizationCode{
 		Hash:            store.DigestOf(code),
 		ClientID:        a.client.ID,
@@ -332,7 +332,7 @@ func (s *Server) issueCode(ctx context.Context, a authorization, session store.S
 		Session:         session.Handle,
 		SessionID:       session.ID,
 		Nonce:           a.nonce,
-		AuthenticatedAt: authenticated,
+		AuthenticatedAt: session.FreshAt, // zero for remember-me: nobody has proven anything
 		CreatedAt:       now,
 		ExpiresAt:       now.Add(s.config.CodeLifetime),
 	})

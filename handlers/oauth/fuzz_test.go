@@ -26,6 +26,9 @@ func FuzzAuthorizeRequest(f *testing.F) {
 	for _, v := range []url.Values{ask("web"), ask("spa"), ask("off"), without(ask("web"), "code_challenge"), with(ask("web"), "state", "å\r\n\\")} {
 		f.Add(v.Encode())
 	}
+	for _, extra := range []string{"prompt=none", "prompt=login+none", "max_age=0&run=x", "max_age=99999999999999999999", "login_hint=kari@news.test&run=a&run=b", "prompt=select_account&lang=a&lang=b"} {
+		f.Add(ask("web").Encode() + "&" + extra)
+	}
 	f.Add("client_id=web&redirect_uri=https://app.test/cb&response_type=code;x&state=%zz")
 	f.Add("client_id=web&redirect_uri=//evil.test&client_id=web")
 	p := newPortal(f)
@@ -43,6 +46,12 @@ func FuzzAuthorizeRequest(f *testing.F) {
 		to := w.Header().Get("Location")
 		switch w.Code {
 		case http.StatusFound:
+			if strings.HasPrefix(to, issuer+"/oauthLogin?") { // what is asked of the user needs a page
+				if w := in.get(to); w.Code == http.StatusFound && !strings.HasPrefix(w.Header().Get("Location"), appURI+"?") || w.Code >= 400 {
+					t.Fatalf("%q: the page is answered %d %q", query, w.Code, w.Header().Get("Location"))
+				}
+				return
+			}
 			if !strings.HasPrefix(to, appURI+"?") || strings.ContainsAny(to, "\r\n\t \\") {
 				t.Fatalf("%q leads to %q", query, to)
 			}

@@ -83,6 +83,13 @@ func clients() []store.Client {
 		}),
 		with("norefresh", func(c *store.Client) { c.Secrets = []string{webHash}; c.GrantTypes = []string{"authorization_code"} }),
 		with("nogrants", func(c *store.Client) { c.Secrets = []string{webHash}; c.GrantTypes = nil }),
+		with("asking", func(c *store.Client) {
+			c.Name, c.Secrets, c.ConsentRequired = "Reading Room", []string{webHash}, true
+			c.Scopes = []string{"openid", "profile", "email", "read"}
+		}),
+		with("told", func(c *store.Client) {
+			c.Secrets, c.BackchannelLogoutURI = []string{webHash}, "https://app.test/ended"
+		}),
 		with("oldnopkce", func(c *store.Client) { c.Secrets = []string{webHash}; c.InsecureSkipPKCE = true }),
 		// Those of OpenID Connect.
 		with("oidc", func(c *store.Client) { c.Secrets = []string{webHash}; c.Scopes = oidcScopes }),
@@ -110,6 +117,7 @@ type everything interface {
 	store.Sessions
 	store.Counters
 	store.Outbox
+	store.Consents
 	store.Users
 	store.SigningKeys
 }
@@ -144,7 +152,7 @@ func newWorldOn(tb testing.TB, st everything, change ...func(*oauth.Config)) *wo
 		tb.Fatal(err)
 	}
 	config := oauth.Config{
-		Clients: st, Grants: st, Sessions: st, Counters: st, Users: st, Signer: w.signer, Outbox: st, Keys: ring(tb, 1), Issuer: issuer,
+		Clients: st, Grants: st, Sessions: st, Counters: st, Consents: st, Users: st, Signer: w.signer, Outbox: st, Keys: ring(tb, 1), Issuer: issuer,
 		AddressKey: func(r *http.Request) string { return r.RemoteAddr },
 		Logger:     slog.New(slog.NewTextHandler(w.log, nil)),
 	}

@@ -38,6 +38,7 @@ func (s *Server) metadata() []byte {
 		"end_session_endpoint":                           s.config.Issuer + "/oauth/logout",
 		"backchannel_logout_supported":                   true,
 		"backchannel_logout_session_supported":           true,
+		"prompt_values_supported":                        prompts,
 		"ui_locales_supported":                           []string{"nb", "nn", "sv", "da", "fi", "en"},
 
 		// OpenID Connect. Scopes and claims are those that have a meaning here; a

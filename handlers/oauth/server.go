@@ -36,6 +36,9 @@ type Config struct {
 	Users    store.Users     // required; whom UserInfo tells of
 	Signer   *signing.Signer // required; signs ID tokens
 	Outbox   store.Outbox    // required; the logouts that clients are to be told of
+	// Consents are what users have agreed to; required. Clients that do not have to
+	// ask cost no look-up.
+	Consents store.Consents
 	// GUI shows the login pages. Required for Authorize and OAuthLogin; without
 	// it these two panic when they are called.
 	GUI *gui.GUI
@@ -84,6 +87,7 @@ func (c Config) withDefaults() (Config, error) {
 	missing("Grants", c.Grants == nil)
 	missing("Sessions", c.Sessions == nil)
 	missing("Counters", c.Counters == nil)
+	missing("Consents", c.Consents == nil)
 	missing("Keys", c.Keys == nil)
 	missing("Users", c.Users == nil)
 	missing("Signer", c.Signer == nil)

@@ -132,6 +132,11 @@ func (s *Server) exchangeCode(ctx context.Context, c *caller, p params) (answer,
 	case err != nil:
 		return answer{}, fmt.Errorf("find session: %w", err)
 	}
+	if c.ConsentRequired {
+		if err := s.stillAgreed(ctx, &taken, now); err != nil {
+			return answer{}, err
+		}
+	}
 	if !hasScope(taken.Scope, scopeOpenID) {
 		return a, nil
 	}
@@ -143,6 +148,24 @@ func (s *Server) exchangeCode(ctx context.Context, c *caller, p params) (answer,
 		return answer{}, err
 	}
 	return a, nil
+}
+
+// stillAgreed refuses a code whose user has taken back what she agreed to. It is
+// asked when the grant is stored, as the session is: who takes consent back deletes
+// it, and then revokes the grants.
+func (s *Server) stillAgreed(ctx context.Context, code *store.AuthorizationCode, now time.Time) error {
+	consent, err := s.config.Consents.Consent(ctx, code.UserID, code.ClientID)
+	agreed := func(token string) bool { return slices.Contains(consent.Scopes, token) }
+	switch {
+	case errors.Is(err, store.ErrNotFound), err == nil && !covers(agreed, code.Scope):
+		if err := s.revoke(ctx, code.GrantID, now); err != nil {
+			return err
+		}
+		return fault(InvalidGrant, "the user has taken back her consent")
+	case err != nil:
+		return fmt.Errorf("find consent: %w", err)
+	}
+	return nil
 }
 
 // validVerifier checks the form of RFC 7636, section 4.1.

@@ -15,7 +15,12 @@ type Param struct{ Name, Value string }
 // send: a semicolon is an ordinary character (net/url would drop the pair). A
 // broken percent-encoding, or a documented parameter that is given twice, is a
 // [Fault]; unknown parameters are nobody's business.
-func Query(raw string) (Params, error) {
+func Query(raw string) (Params, error) { return parse(raw, true) }
+
+// Pairs is [Query] for a URL that judges itself what is given twice.
+func Pairs(raw string) (Params, error) { return parse(raw, false) }
+
+func parse(raw string, strict bool) (Params, error) {
 	if raw == "" {
 		return nil, nil
 	}
@@ -32,7 +37,7 @@ func Query(raw string) (Params, error) {
 		if err1 != nil || err2 != nil {
 			return nil, &Fault{Param: "query", Reason: "is not percent-encoded"}
 		}
-		if once(p.Name) && params.has(p.Name) {
+		if strict && once(p.Name) && params.has(p.Name) {
 			return nil, &Fault{Param: p.Name, Reason: "is given twice"}
 		}
 		params = append(params, p)
@@ -48,6 +53,28 @@ func once(name string) bool {
 		return true
 	}
 	return false
+}
+
+// ForPage returns the query, raw as p was read from it, for a redirect to a page:
+// without what pages would take for their own, which to p's URL means nothing.
+func (p Params) ForPage(raw string) string {
+	kept := make(Params, 0, len(p))
+	for _, q := range p {
+		if q.Name != "run" && !(once(q.Name) && kept.has(q.Name)) {
+			kept = append(kept, q)
+		}
+	}
+	if len(kept) == len(p) {
+		return raw
+	}
+	var b strings.Builder
+	for _, q := range kept {
+		if b.Len() > 0 {
+			b.WriteByte('&')
+		}
+		b.WriteString(url.QueryEscape(q.Name) + "=" + url.QueryEscape(q.Value))
+	}
+	return b.String()
 }
 
 func (p Params) has(name string) bool {
