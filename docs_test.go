@@ -153,7 +153,7 @@ func TestThemesAreDocumented(t *testing.T) {
 			}
 		}
 	}
-	for _, f := range []*flows.Flow{flows.Login, flows.CreateUser, flows.ResetPassword, flows.Merge, flows.Unmerge, flows.Register, flows.ActivateMembership} {
+	for _, f := range []*flows.Flow{flows.Login, flows.CreateUser, flows.ResetPassword, flows.Merge, flows.Unmerge, flows.Register, flows.ActivateMembership, flows.Authorize} {
 		want("flow", f.Name())
 		for _, s := range f.States() {
 			if s.Visible() {

@@ -30,6 +30,8 @@ func TestMetadata(t *testing.T) {
 		PKCE      []string `json:"code_challenge_methods_supported"`
 		Auth      []string `json:"token_endpoint_auth_methods_supported"`
 		IntroAuth []string `json:"introspection_endpoint_auth_methods_supported"`
+		Prompts   []string `json:"prompt_values_supported"`
+		Claims    *bool    `json:"claims_parameter_supported"`
 		Iss       bool     `json:"authorization_response_iss_parameter_supported"`
 	}
 	if err := json.Unmarshal(res.Body.Bytes(), &m); err != nil || res.Code != 200 || res.Header().Get("Content-Type") != "application/json" {
@@ -40,9 +42,13 @@ func TestMetadata(t *testing.T) {
 		m.Revoke != issuer+"/oauth/revoke" || m.Intro != issuer+"/oauth/introspect" || !m.Iss {
 		t.Errorf("metadata %s", res.Body)
 	}
+	if m.Claims == nil || *m.Claims {
+		t.Error("claims_parameter_supported is not false")
+	}
 	for _, tt := range []struct{ got, want []string }{
 		{m.Types, []string{"code"}},
 		{m.PKCE, []string{"S256"}},
+		{m.Prompts, []string{"none", "login", "consent", "select_account"}},
 		{m.Grants, []string{"authorization_code", "refresh_token", "client_credentials", extURN}},
 		{m.Auth, []string{"client_secret_basic", "client_secret_post", "none"}},
 		{m.IntroAuth, []string{"client_secret_basic", "client_secret_post"}},

@@ -28,6 +28,7 @@ var (
 		"firstName":      "Kari",
 		"lastName":       "Nordmann",
 		"restartQuery":   "clientId=no.mediaconnect.test",
+		"scope":          "openid profile email",
 		"customerNumber": "100017", "postalCode": "0150", "street": "Storgata 1", "city": "Oslo",
 	}
 	choices = map[string][]theme.Choice{
@@ -61,6 +62,7 @@ var flowOf = map[string]string{
 	"deleteAccountState": "account", "accountDeletedState": "account",
 	"confirmLogoutState": "endSession", "loggedOutState": "endSession",
 	"confirmUserState": "reauthenticate", "confirmCodeState": "reauthenticate",
+	"selectAccountState": "authorize", "consentState": "authorize",
 }
 
 // Cases returns all cases, grouped by state: each state as it usually is, with

@@ -21,7 +21,10 @@ var lists = map[string][]theme.Item{
 	"sites": {
 		{Key: "no.mediaconnect.app", Title: "Fjordposten-appen", Age: 12 * 24 * time.Hour},
 		{Key: "no.mediaconnect.test2", Title: "Skärgårdsnytt", Age: time.Hour},
+		{Key: "no.mediaconnect.reading", Title: "Lesesirkelen", Detail: "email openid profile", Flags: map[string]bool{"idle": true}},
 	},
+	"scopes":        {{Key: "openid"}, {Key: "profile"}, {Key: "email"}, {Key: "phone"}, {Key: "offline_access"}, {Key: "reading-lists:write"}},
+	"agreed":        {{Key: "archive"}},
 	"subscriptions": {{Title: "Fjordposten Digital", Detail: "1000123"}},
 	"memberships":   {{Title: "Turlaget", Detail: "2026"}},
 	"externals":     {{Title: "AID:48213"}},
@@ -43,7 +46,7 @@ func fillLists(p *theme.Page, s theme.State) {
 		p.Links[name] = p.Action
 	}
 	for _, f := range s.Flags {
-		if f != "passwordless" { // what an account usually has
+		if f != "passwordless" && f != "otherUser" { // what an account usually has
 			p.Flags[f] = true
 		}
 	}
