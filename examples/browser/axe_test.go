@@ -203,6 +203,7 @@ func TestDemoPages(t *testing.T) {
 		{out, gallery.URL + "/"},
 		{out, d.base + "/demo"},
 		{out, d.base + "/demo/outbox"},
+		{out, d.base + "/demo/reading"},
 		{out, d.fjord() + "/"},
 		{out, d.fjord() + "/article/torskekvoten"},
 		{out, d.fjord() + "/nowhere"},

@@ -83,5 +83,5 @@ func (u urls) registered(secret func(clientID string) string) []store.Client {
 	app.GrantTypes = []string{"authorization_code", "refresh_token"}
 	app.RedirectURIs = []string{"http://127.0.0.1/callback"} // any port: RFC 8252, section 7.3
 	app.MayIntrospect = false
-	return []store.Client{first, second, app}
+	return []store.Client{first, second, app, u.reading()}
 }

@@ -88,6 +88,12 @@ func (d *demo) open(ctx context.Context) (err error) {
 	mux.Handle("/user/", d.kit.LoginServer())
 	mux.Handle("/capi/", d.kit.APIServer())
 	mux.Handle("/.well-known/oauth-authorization-server/user", d.kit.Metadata())
+	reading, err := newReadingApp(d.urls, &http.Client{Timeout: 10 * time.Second, Transport: d.transport()}, d.logger)
+	if err != nil {
+		return err
+	}
+	mux.Handle("/demo/reading", reading)
+	mux.Handle("/demo/reading/", reading)
 	mux.Handle("/", own)
 	d.login = connectid.Clean(mux)
 	return d.openPapers()

@@ -1,0 +1,70 @@
+package browser_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// A reader is asked once what somebody else's app may have, is asked again for more,
+// says no, and takes it back in My account.
+func TestConsent(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t)
+	d := startDemo(t)
+	kari := d.Users[0]
+	app := d.base + "/demo/reading"
+	b.open(app)
+	b.click("#connect")
+	b.signIn(kari.Credential, kari.Password)
+	b.state("consentState")
+	if text := b.sees("main"); !strings.Contains(text, "Lesesirkelen") || !strings.Contains(text, "•••@") || strings.Contains(text, kari.Credential) {
+		t.Errorf("the page says:\n%s", text)
+	}
+	b.press("navigateAwayEvent")
+	if text := b.sees("#refused"); !strings.Contains(text, "access_denied") {
+		t.Errorf("after a no: %q", text)
+	}
+
+	b.click("#connect")
+	b.state("consentState")
+	b.press("consentEvent")
+	if text := b.sees("#allowed"); !strings.Contains(text, "openid, profile") {
+		t.Errorf("after a yes: %q", text)
+	}
+	b.click("#connect") // at once
+	b.sees("#allowed")
+	b.click("#more")
+	b.state("consentState")
+	if text := b.sees("main ul.lines"); !strings.Contains(text, "e-postadressen") || strings.Contains(text, "navnet") {
+		t.Errorf("asked for:\n%s", text)
+	}
+	b.press("consentEvent")
+	if text := b.sees("#allowed"); !strings.Contains(text, "email") {
+		t.Errorf("after a second yes: %q", text)
+	}
+	b.click("#ask")
+	b.state("consentState")
+	b.press("otherUserEvent")
+	b.state("startLoginState")
+
+	b.open(app)
+	b.click("#login")
+	b.state("confirmUserState")
+	b.fill("#j_password", kari.Password)
+	b.press("verifyCredentialsEvent")
+	b.sees("#allowed")
+	b.click("#select")
+	b.state("selectAccountState")
+	b.press("keepUserEvent")
+	b.sees("#allowed")
+
+	d.account(b, d.fjord())
+	if text := b.sees("main"); !strings.Contains(text, "Lesesirkelen") || !strings.Contains(text, "Se e-postadressen din") {
+		t.Errorf("My account does not say what she agreed to:\n%s", text)
+	}
+	b.click("button[value='disconnectEvent no.mediaconnect.reading']")
+	b.until(`!document.querySelector("button[value='disconnectEvent no.mediaconnect.reading']")`)
+	b.open(app)
+	b.click("#connect")
+	b.state("consentState")
+}
