@@ -212,6 +212,27 @@ func TestPromptLogin(t *testing.T) {
 	}
 }
 
+// A session that takes the place of the one that was proven is no proof, though it
+// is the same user's.
+func TestPromptLoginThenRemembered(t *testing.T) {
+	t.Parallel()
+	st := &spy{Store: memstore.New()}
+	p := newPortalOn(t, st)
+	b := p.browser()
+	page := wantState(t, b.visit(more("asking", "scope", "openid", "prompt", "login")), "startLoginState")
+	page = wantState(t, b.press(page, "verifyCredentialsEvent", "credential", email, "password", password, "rememberMe", "true"), "consentState")
+	endSessions(t, p, p.user.ID)
+	page = wantState(t, b.press(page, "consentEvent"), "confirmUserState") // remembered
+	if len(st.codes) != 0 {
+		t.Error("a code without a proof")
+	}
+	page = wantState(t, b.press(page, "verifyCredentialsEvent", "password", password), "consentState")
+	wantCode(t, b.press(page, "consentEvent"))
+	if c := st.last(t); c.AuthenticatedAt.IsZero() {
+		t.Error("a code without a proof")
+	}
+}
+
 // Who is somebody else logs in as that, and the code is hers.
 func TestPromptLoginAsAnother(t *testing.T) {
 	t.Parallel()
@@ -282,6 +303,21 @@ func TestMaxAge(t *testing.T) {
 			t.Error("a code of a proof that is too old")
 		}
 		wantCode(t, b.press(page, "verifyCredentialsEvent", "password", password))
+
+		// Who has agreed is not who goes on: the other one is asked herself.
+		ola := p.other()
+		page = wantState(t, b.visit(request), "consentState")
+		time.Sleep(2 * time.Minute)
+		page = wantState(t, b.press(page, "consentEvent"), "confirmUserState")
+		page = wantState(t, b.press(page, "otherUserEvent"), "startLoginState")
+		page = wantState(t, b.press(page, "verifyCredentialsEvent", "credential", otherEmail, "password", password), "consentState")
+		if p.consent(ola.ID) != nil {
+			t.Error("consent of nobody")
+		}
+		wantCode(t, b.press(page, "consentEvent"))
+		if c := st.last(t); c.UserID != ola.ID || p.consent(ola.ID) == nil {
+			t.Errorf("the code is of %s, want %s", c.UserID, ola.ID)
+		}
 	})
 }
 
