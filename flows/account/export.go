@@ -121,6 +121,9 @@ func (s *Service) Export(ctx context.Context, userID string) (Export, error) {
 		return Export{}, err
 	}
 	for _, site := range sites {
+		if site.EndsAt.IsZero() { // no access; what she agreed to is a part of its own
+			continue
+		}
 		x.Sites = append(x.Sites, ExportSite{site.Name, site.ClientID, site.Scope, site.Since, site.UsedAt, site.EndsAt, site.Resources})
 	}
 	for _, p := range s.PartsOf(ctx, u) {
