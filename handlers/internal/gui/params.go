@@ -56,7 +56,8 @@ func once(name string) bool {
 }
 
 // ForPage returns the query, raw as p was read from it, for a redirect to a page:
-// without what pages would take for their own, which to p's URL means nothing.
+// without what pages would take for their own, which to p's URL means nothing, and
+// in printable ASCII.
 func (p Params) ForPage(raw string) string {
 	kept := make(Params, 0, len(p))
 	for _, q := range p {
@@ -64,7 +65,8 @@ func (p Params) ForPage(raw string) string {
 			kept = append(kept, q)
 		}
 	}
-	if len(kept) == len(p) {
+	strange := func(c rune) bool { return c <= ' ' || c >= 0x7f }
+	if len(kept) == len(p) && !strings.ContainsFunc(raw, strange) {
 		return raw
 	}
 	var b strings.Builder
