@@ -1,6 +1,7 @@
 package oauth_test
 
 import (
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -241,6 +242,34 @@ func TestConsentRace(t *testing.T) {
 		if err := p.accounts.Disconnect(t.Context(), p.user.ID, "asking"); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// The second half of a double click gets the same end, of a run that has started no
+// session too; for who is logged in by then it is none.
+func TestConsentDoubleClick(t *testing.T) {
+	t.Parallel()
+	st := &spy{Store: memstore.New()}
+	p := newPortalOn(t, st)
+	p.other()
+	b := p.browser()
+	b.loginAs(email)
+	page := wantState(t, b.visit(asks(consents, "prompt", "consent")), "consentState")
+	double := b.copy()
+	wantCode(t, b.press(page, "consentEvent"))
+	wantCode(t, double.press(page, "consentEvent"))
+	v := url.Values{"run": {html.UnescapeString(hidden.FindAllStringSubmatch(page.Body.String(), 2)[1][2])}}
+	again := issuer + "/oauthLogin?" + v.Encode()
+	wantCode(t, b.follow(b.get(again)))
+	n := len(st.codes)
+
+	login := wantState(t, b.press(wantState(t, b.visit(more("web", "prompt", "select_account")), "selectAccountState"), "otherUserEvent"), "startLoginState")
+	wantCode(t, b.press(login, "verifyCredentialsEvent", "credential", otherEmail, "password", password))
+	wantState(t, b.follow(b.get(again)), "consentState") // hers
+	endSessions(t, p, st.last(t).UserID)
+	wantState(t, b.follow(b.get(again)), "startLoginState")
+	if len(st.codes) != n+1 {
+		t.Errorf("%d codes of a finished run for somebody else", len(st.codes)-n-1)
 	}
 }
 
