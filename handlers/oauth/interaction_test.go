@@ -161,6 +161,9 @@ func TestPromptNoneRemembered(t *testing.T) {
 	endSessions(t, p, p.user.ID)
 	wantError(t, b.visit(more("web", "prompt", "none", "login_hint", otherEmail)), "login_required")
 	wantError(t, b.visit(more("web", "prompt", "none", "id_token_hint", p.idToken("web", ola.ID))), "login_required")
+	for range p.store.UserSessions(t.Context(), p.user.ID) {
+		t.Error("who is not meant was logged in all the same")
+	}
 	wantCode(t, b.visit(more("web", "prompt", "none", "id_token_hint", p.idToken("web", p.user.ID))))
 }
 
