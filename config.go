@@ -115,6 +115,15 @@ type Config struct {
 	// SigningPeriod is how long a key signs ID tokens before its successor does, at
 	// least a day; default 90 days.
 	SigningPeriod time.Duration
+	// PushedLifetime is how long a client has to send the browser with an
+	// authorization request that it has pushed (RFC 9126); default 90 seconds.
+	PushedLifetime time.Duration
+	// DPoPWindow is how far the time of a DPoP proof may be from ours, in both
+	// directions (RFC 9449); default 60 seconds.
+	DPoPWindow time.Duration
+	// InsecureSkipDPoPNonce accepts DPoP proofs without a nonce of ours: whoever
+	// could use a client's key for a moment can then make proofs for later.
+	InsecureSkipDPoPNonce bool
 	// CallsPerMinute is the API's limit, over all nodes, of clients whose record has
 	// none; default 2000.
 	CallsPerMinute int

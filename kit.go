@@ -105,7 +105,8 @@ func standIns(c Config, at addresses, ring *keys.Ring, proxies *middleware.Addre
 	if ring == nil {
 		secret := make([]byte, keys.MinLength)
 		rand.Read(secret)
-		ring, _ = keys.New([][]byte{secret}) // 32 random bytes are a key
+		c.Keys = [][]byte{secret}
+		ring, _ = keys.New(c.Keys) // 32 random bytes are a key
 	}
 	if proxies == nil {
 		proxies = &middleware.Addresses{}
@@ -185,9 +186,14 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 	if err != nil {
 		k.signer = new(signing.Signer) // never used: stands in for the checks below
 	}
+	dpop, err := middleware.NewDPoP(middleware.DPoPConfig{
+		Tickets: c.Store, Keys: c.Keys, Window: c.DPoPWindow, InsecureSkipNonce: c.InsecureSkipDPoPNonce,
+	})
+	of("DPoPWindow", err)
 	oauthConfig := oauth.Config{
-		Issuer: loginURL, Clients: clients, Grants: c.Store, Sessions: c.Store, Counters: c.Store, Consents: c.Store,
+		Issuer: loginURL, Clients: clients, Grants: c.Store, Sessions: c.Store, Counters: c.Store, Tickets: c.Store, Consents: c.Store,
 		Users: c.Store, Signer: k.signer, Outbox: c.Store, LogoutClient: c.LogoutClient, IDTokenLifetime: c.IDTokenLifetime,
+		DPoP: dpop, PushedLifetime: c.PushedLifetime, RunLifetime: c.RunLifetime,
 		Keys: ring, AddressKey: proxies.KeyOf, ExtensionGrants: extensionGrants(k.accounts, c.ExtensionGrants),
 		AccessLifetime: c.AccessLifetime, RefreshLifetime: c.RefreshLifetime, GrantLifetime: c.GrantLifetime, Logger: c.Logger,
 	}
@@ -197,7 +203,7 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 	k.oauth, err = oauth.New(oauthConfig)
 	note(err)
 	k.api, err = api.New(api.Config{
-		Prefix: k.apiPath, Clients: clients, Users: c.Store, Grants: c.Store, Counters: c.Store, Addresses: proxies,
+		Prefix: k.apiPath, URL: at.api.String(), DPoP: dpop, Clients: clients, Users: c.Store, Grants: c.Store, Counters: c.Store, Addresses: proxies,
 		Version: c.Version, LegacyXML: c.LegacyXML, CallsPerMinute: c.CallsPerMinute, CallsPerSecond: c.CallsPerSecond,
 		AnonymousPerMinute: c.AnonymousPerMinute, Publishers: systems, Accounts: k.accounts, Logger: c.Logger,
 		Lifecycle: c.Lifecycle, TestEnvironment: c.TestEnvironment, OnDeprecatedCall: c.OnDeprecatedCall,

@@ -69,6 +69,12 @@ func (k *Kit) LogoutPage() http.Handler { return k.oauth.LogoutPage() }
 // Token returns the handler of the token endpoint.
 func (k *Kit) Token() http.Handler { return k.bounds.Handler(k.oauth.Token()) }
 
+// PushedAuthorization returns the handler of the pushed authorization request
+// endpoint (RFC 9126).
+func (k *Kit) PushedAuthorization() http.Handler {
+	return k.bounds.Handler(k.oauth.PushedAuthorization())
+}
+
 // Revoke returns the handler of the revocation endpoint.
 func (k *Kit) Revoke() http.Handler { return k.bounds.Handler(k.oauth.Revoke()) }
 
@@ -104,6 +110,7 @@ func (k *Kit) route() {
 		"oauth/logout":                           k.EndSession(),
 		"oauthLogout":                            k.LogoutPage(),
 		"oauth/token":                            k.Token(),
+		"oauth/par":                              k.PushedAuthorization(),
 		"oauth/revoke":                           k.Revoke(),
 		"oauth/introspect":                       k.Introspect(),
 		"oauth/userinfo":                         k.UserInfo(),

@@ -183,7 +183,11 @@ func NewBearer(c BearerConfig) (*Bearer, error) {
 // token, one of the client, no write. A token that is bound to a key also costs
 // the check of its proof, and one write that uses the proof up. The error is a
 // [*BearerError] when the caller is at fault, and any other when a store is.
-func (b *Bearer) Check(r *http.Request) (Token, error) {
+func (b *Bearer) Check(r *http.Request) (Token, error) { return b.CheckAt(r, "") }
+
+// CheckAt is Check for a handler whose address, as callers see it, does not follow
+// from URL and the path of the request.
+func (b *Bearer) CheckAt(r *http.Request, address string) (Token, error) {
 	raw, bound, fault := accessToken(r.Header["Authorization"], b.c.DPoP != nil)
 	if fault != nil {
 		return Token{}, b.refusal(fault, bound)
@@ -214,7 +218,7 @@ func (b *Bearer) Check(r *http.Request) (Token, error) {
 	}
 	switch unbound := t.DPoPKey.IsZero(); {
 	case bound:
-		if err := b.checkProof(ctx, r, raw, &t); err != nil {
+		if err := b.checkProof(ctx, r, address, raw, &t); err != nil {
 			return Token{}, err
 		}
 	case !unbound:
@@ -231,12 +235,15 @@ func (b *Bearer) names(resource string) bool {
 }
 
 // checkProof checks the proof of a bound token, and uses it up.
-func (b *Bearer) checkProof(ctx context.Context, r *http.Request, raw string, t *store.AccessToken) error {
+func (b *Bearer) checkProof(ctx context.Context, r *http.Request, address, raw string, t *store.AccessToken) error {
 	if t.DPoPKey.IsZero() {
 		return b.refusal(&BearerError{Status: http.StatusUnauthorized, Code: "invalid_token",
 			Description: "the access token is not bound to a key: send it as Bearer"}, true)
 	}
-	p, err := b.c.DPoP.Check(r, b.c.URL+r.URL.EscapedPath(), raw)
+	if address == "" {
+		address = b.c.URL + r.URL.EscapedPath()
+	}
+	p, err := b.c.DPoP.Check(r, address, raw)
 	if err == nil && subtle.ConstantTimeCompare(p.Key[:], t.DPoPKey[:]) != 1 {
 		return b.refusal(&BearerError{Status: http.StatusUnauthorized, Code: "invalid_token",
 			Description: "the access token is bound to another key"}, true)

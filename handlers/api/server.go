@@ -33,6 +33,13 @@ type Config struct {
 	// below v1/client/extid are not there.
 	Accounts *account.Service
 
+	// URL is the address of the server as callers see it, such as
+	// https://connectid.example/capi. Required with DPoP. A token that names
+	// resources has to name it (RFC 8707).
+	URL string
+	// DPoP checks the proofs of tokens that are bound to a key (RFC 9449). Default:
+	// none, such tokens are refused.
+	DPoP *middleware.DPoP
 	// Prefix is the path that the server is mounted at, with a slash at both
 	// ends; default "/capi/".
 	Prefix string
@@ -146,7 +153,11 @@ func New(c Config) (*Server, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
-	s.bearer, err = middleware.NewBearer(middleware.BearerConfig{Grants: c.Grants, Clients: c.Clients, Timeout: c.Timeout})
+	s.bearer, err = middleware.NewBearer(middleware.BearerConfig{
+		Grants: c.Grants, Clients: c.Clients, Timeout: c.Timeout,
+		// Requests have the whole path, the prefix too.
+		DPoP: c.DPoP, URL: store.TargetOrigin(c.URL), Resource: c.URL,
+	})
 	errs = append(errs, err)
 	s.perClient, err = middleware.NewRateLimiter(middleware.RateLimitConfig{
 		Counters: c.Counters, Name: "api-client", Key: clientOf, Limits: limitsOf, Timeout: c.Timeout,
@@ -204,6 +215,7 @@ func (s *Server) Handler() http.Handler {
 		if t, err := s.bearer.Check(r); err != nil {
 			unknown.ServeHTTP(w, r.WithContext(context.WithValue(ctx, tokenErrKey{}, err)))
 		} else {
+			s.bearer.Renew(h, t)
 			known.ServeHTTP(w, r.WithContext(middleware.WithToken(ctx, t)))
 		}
 	})

@@ -63,7 +63,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a, err := s.parseAuthorize(r.Context(), q.Values())
+	a, err := s.parseAuthorize(r.Context(), q.Values(), atAuthorize)
 	if e, ok := errors.AsType[*Error](err); ok {
 		s.report(r.Context(), "authorize", e)
 		gui.Redirect(w, http.StatusFound, a.failure(s.config.Issuer, e))
@@ -132,7 +132,7 @@ func (s *Server) OAuthLogin() http.Handler {
 		Path: "oauthLogin",
 		Flow: flows.Authorize,
 		Parse: func(ctx context.Context, r *http.Request, q gui.Params) (flows.Request, error) {
-			a, err := s.parseAuthorize(ctx, q.Values())
+			a, err := s.parseAuthorize(ctx, q.Values(), atLogin)
 			if e, ok := errors.AsType[*Error](err); ok {
 				// The authorization endpoint would have redirected.
 				return flows.Request{}, &gui.Fault{Param: "authorization request", Reason: "is refused: " + e.Code + ", " + e.Description}
@@ -177,12 +177,15 @@ type authorization struct {
 	locales     string              // that the user prefers: ui_locales
 	credential  string              // that login_hint names; "" for none
 	ask         flows.Authorization // what the user has to do
+	resources   []string            // RFC 8707
+	key         store.Digest        // to which the code is bound (RFC 9449); zero for none
+	pushed      store.Digest        // the request that was pushed (RFC 9126); zero for none
 }
 
 // authorizeParams may not be repeated (RFC 6749, section 3.1).
 var authorizeParams = []string{
 	"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state",
-	"code_challenge", "code_challenge_method", "nonce",
+	"code_challenge", "code_challenge_method", "nonce", "dpop_jkt", "request", "request_uri",
 	"prompt", "max_age", "login_hint", "id_token_hint", "ui_locales", "display", "acr_values", "claims", "claims_locales", "registration",
 }
 
@@ -190,11 +193,18 @@ var authorizeParams = []string{
 // client or the redirect URI can not be trusted, so that nobody is redirected; an
 // [Error] belongs to the client, and the authorization returned with it knows
 // the way there.
-func (s *Server) parseAuthorize(ctx context.Context, q url.Values) (a authorization, err error) {
-	for _, name := range authorizeParams[:2] {
+func (s *Server) parseAuthorize(ctx context.Context, q url.Values, at door) (a authorization, err error) {
+	for _, name := range []string{"client_id", "redirect_uri", "request_uri"} {
 		if len(q[name]) > 1 {
 			return a, &gui.Fault{Param: name, Reason: "is given twice"}
 		}
+	}
+	p, err := s.findPushed(ctx, q, at)
+	if err != nil {
+		return a, err
+	}
+	if p != nil {
+		q, a.pushed = p.query, p.hash
 	}
 	id := q.Get("client_id")
 	switch a.client, err = s.config.Clients.Client(ctx, id); {
@@ -210,6 +220,12 @@ func (s *Server) parseAuthorize(ctx context.Context, q url.Values) (a authorizat
 	}
 	if states := q["state"]; len(states) == 1 {
 		a.state = states[0]
+	}
+	switch {
+	case p != nil && p.stale != "":
+		return a, fault(InvalidRequestURI, p.stale)
+	case p == nil && at != atPush && a.client.RequirePAR: // RFC 9126, section 6
+		return a, fault(InvalidRequest, "this client has to push its requests")
 	}
 	if err = a.check(q); err == nil {
 		err = s.parseInteraction(ctx, &a, q)
@@ -259,6 +275,10 @@ func (a *authorization) check(q url.Values) error {
 		return fault(InvalidRequest, "state is too long")
 	case len(q.Get("nonce")) > maxNonce:
 		return fault(InvalidRequest, "nonce is too long")
+	case q.Get("request") != "":
+		return fault(RequestNotSupported, "request objects are not supported")
+	case q.Get("request_uri") != "":
+		return fault(RequestURINotSupported, "only a request_uri of a pushed request is supported")
 	case q.Get("response_type") == "":
 		return fault(InvalidRequest, "missing response_type")
 	case q.Get("response_type") != "code":
@@ -280,7 +300,15 @@ func (a *authorization) check(q url.Values) error {
 	}
 	a.challenge, a.nonce = challenge, q.Get("nonce")
 	a.lang, a.locales = q.Get("lang"), q.Get("ui_locales")
-	return nil
+	if jkt := q.Get("dpop_jkt"); jkt != "" {
+		var ok bool
+		if a.key, ok = parseThumbprint(jkt); !ok {
+			return fault(InvalidRequest, "malformed dpop_jkt")
+		}
+	}
+	var err error
+	a.resources, err = resourcesOf(&a.client, q[paramResource])
+	return err
 }
 
 // answer returns the redirect URI with parameters, state and issuer added. The
@@ -320,6 +348,16 @@ func (s *Server) issueCode(ctx context.Context, a authorization, session store.S
 			return "", fmt.Errorf("visit session: %w", err)
 		}
 	}
+	if !a.pushed.IsZero() {
+		err := s.takePushed(ctx, a.pushed, a.client.ID)
+		if e, ok := errors.AsType[*Error](err); ok {
+			s.report(ctx, "authorize", e)
+			return a.failure(s.config.Issuer, e), nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
 	code, now := randomToken(), time.Now()
 	err := s.config.Grants.PutCode(ctx, store.AuthorizationCode{
 		Hash:            store.DigestOf(code),
@@ -329,6 +367,8 @@ func (s *Server) issueCode(ctx context.Context, a authorization, session store.S
 		Scope:           a.scope,
 		RedirectURI:     a.redirectURI,
 		Challenge:       a.challenge,
+		Resources:       a.resources,
+		DPoPKey:         a.key,
 		Session:         session.Handle,
 		SessionID:       session.ID,
 		Nonce:           a.nonce,

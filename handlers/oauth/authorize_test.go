@@ -62,6 +62,7 @@ func newPortalOn(tb testing.TB, st store.Store) *portal {
 	mux.Handle("/user/oauth/authorize", p.server.Authorize())
 	mux.Handle("/user/oauthLogin", p.server.OAuthLogin())
 	mux.Handle("/user/oauth/token", p.server.Token())
+	mux.Handle("/user/oauth/par", p.server.PushedAuthorization())
 	p.Handler = mux
 	var err error
 	p.user, err = p.accounts.CreateUser(tb.Context(), account.NewUser{

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/connectid-kit/connectid/middleware"
 	"github.com/connectid-kit/connectid/store"
 )
 
@@ -19,6 +20,9 @@ type caller struct {
 	store.Client
 	proven bool // by its secret; a public client is not
 	basic  bool // the secret came in the Authorization header
+
+	proof     *middleware.Proof // of a key (RFC 9449); nil for none
+	resources []string          // that were asked for (RFC 8707)
 }
 
 // credentials are what a request says about its client.

@@ -29,7 +29,7 @@ func (s *Server) preflight(w http.ResponseWriter, r *http.Request) {
 	if ok {
 		h.Set("Access-Control-Allow-Origin", origin)
 		h.Set("Access-Control-Allow-Methods", "GET, POST")
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
 		h.Set("Access-Control-Max-Age", "600")
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -61,6 +61,6 @@ func (s *Server) allowOrigin(w http.ResponseWriter, r *http.Request, c *store.Cl
 	}
 	if slices.Contains(target.For(c).Origins(), origin) || slices.Contains(target.RedirectsFor(c).Origins(), origin) {
 		w.Header().Set("Access-Control-Allow-Origin", origin)
-		w.Header().Set("Access-Control-Expose-Headers", "Retry-After, WWW-Authenticate")
+		w.Header().Set("Access-Control-Expose-Headers", "DPoP-Nonce, Retry-After, WWW-Authenticate") // RFC 9449, section 8
 	}
 }

@@ -35,6 +35,8 @@ type GrantRequest struct {
 	// public client.
 	Authenticated bool
 	Scope         string // that was asked for; the client may have it
+	// Resources are those that were asked for (RFC 8707); the client may have them.
+	Resources []string
 
 	params params
 }
@@ -102,7 +104,7 @@ func (s *Server) exchangeExtension(ctx context.Context, c *caller, g ExtensionGr
 	if err := s.mayNeedIDToken(ctx, &c.Client); err != nil {
 		return answer{}, err
 	}
-	result, err := g.Exchange(ctx, GrantRequest{Client: c.Client, Authenticated: c.proven, Scope: scope, params: f.params})
+	result, err := g.Exchange(ctx, GrantRequest{Client: c.Client, Authenticated: c.proven, Scope: scope, Resources: c.resources, params: f.params})
 	if result.GrantID != "" && !isToken(result.GrantID, grantIDLen) {
 		return answer{}, fmt.Errorf("extension grant %q gave a GrantID that is none", g.Type)
 	}
@@ -127,14 +129,18 @@ func (s *Server) exchangeExtension(ctx context.Context, c *caller, g ExtensionGr
 	if result.AuthenticatedAt.IsZero() {
 		result.AuthenticatedAt = time.Now()
 	}
+	if err := s.spend(ctx, c); err != nil {
+		return answer{}, err
+	}
 	if result.GrantID == "" {
 		result.GrantID = newGrantID()
 	}
-	a, err := s.startGrant(ctx, &c.Client, store.Grant{
+	a, err := s.startGrant(ctx, c, store.Grant{
 		ID:              result.GrantID,
 		ClientID:        c.ID,
 		UserID:          result.UserID,
 		Scope:           result.Scope,
+		Resources:       c.resources,
 		AuthenticatedAt: result.AuthenticatedAt,
 	}, !result.NoRefreshToken && slices.Contains(c.GrantTypes, grantRefresh))
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 	"github.com/connectid-kit/connectid/handlers/oauth"
 	"github.com/connectid-kit/connectid/internal/keys"
 	"github.com/connectid-kit/connectid/internal/signing"
+	"github.com/connectid-kit/connectid/middleware"
 	"github.com/connectid-kit/connectid/store"
 	"github.com/connectid-kit/connectid/store/memstore"
 )
@@ -110,6 +111,19 @@ func ring(tb testing.TB, seed byte) *keys.Ring {
 	return r
 }
 
+func newDPoP(tb testing.TB, st store.Tickets, change ...func(*middleware.DPoPConfig)) *middleware.DPoP {
+	tb.Helper()
+	c := middleware.DPoPConfig{Tickets: st, Keys: [][]byte{bytes.Repeat([]byte{1, 1, 2, 3}, 8)}}
+	for _, f := range change {
+		f(&c)
+	}
+	d, err := middleware.NewDPoP(c)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return d
+}
+
 // everything is what a test may put a failing store in place of.
 type everything interface {
 	store.Clients
@@ -120,6 +134,7 @@ type everything interface {
 	store.Consents
 	store.Users
 	store.SigningKeys
+	store.Tickets
 }
 
 // world is an authorization server on a memory store.
@@ -152,7 +167,8 @@ func newWorldOn(tb testing.TB, st everything, change ...func(*oauth.Config)) *wo
 		tb.Fatal(err)
 	}
 	config := oauth.Config{
-		Clients: st, Grants: st, Sessions: st, Counters: st, Consents: st, Users: st, Signer: w.signer, Outbox: st, Keys: ring(tb, 1), Issuer: issuer,
+		Clients: st, Grants: st, Sessions: st, Counters: st, Tickets: st, Consents: st, Users: st, Signer: w.signer, Outbox: st, Keys: ring(tb, 1), Issuer: issuer,
+		DPoP:       newDPoP(tb, st),
 		AddressKey: func(r *http.Request) string { return r.RemoteAddr },
 		Logger:     slog.New(slog.NewTextHandler(w.log, nil)),
 	}

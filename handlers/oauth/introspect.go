@@ -23,8 +23,12 @@ type introspection struct {
 	Subject   string `json:"sub,omitempty"`
 	Scope     string `json:"scope,omitempty"`
 	TokenType string `json:"token_type,omitempty"` // access tokens only
-	IssuedAt  int64  `json:"iat,omitempty"`
-	ExpiresAt int64  `json:"exp,omitempty"`
+	// Audience are the resources that it is for (RFC 8707, section 2).
+	Audience []string `json:"aud,omitempty"`
+	// Confirmation names the key that it is bound to (RFC 9449, section 6.2).
+	Confirmation *confirmation `json:"cnf,omitempty"`
+	IssuedAt     int64         `json:"iat,omitempty"`
+	ExpiresAt    int64         `json:"exp,omitempty"`
 }
 
 func (s *Server) introspect(w http.ResponseWriter, r *http.Request) error {
@@ -79,7 +83,8 @@ func (s *Server) introspectAccess(r *http.Request, hash store.Digest) (introspec
 		return introspection{}, nil
 	}
 	return introspection{
-		Active: true, ClientID: t.ClientID, Subject: t.UserID, Scope: t.Scope, TokenType: "Bearer",
+		Active: true, ClientID: t.ClientID, Subject: t.UserID, Scope: t.Scope, TokenType: tokenType(t.DPoPKey),
+		Audience: t.Resources, Confirmation: confirm(t.DPoPKey),
 		IssuedAt: t.CreatedAt.Unix(), ExpiresAt: t.ExpiresAt.Unix(),
 	}, nil
 }
@@ -102,6 +107,7 @@ func (s *Server) introspectRefresh(r *http.Request, grantID string, hash store.D
 	}
 	return introspection{
 		Active: true, ClientID: g.ClientID, Subject: g.UserID, Scope: g.Scope,
+		Audience: g.Resources, Confirmation: confirm(g.DPoPKey),
 		IssuedAt: issued.Unix(), ExpiresAt: g.RefreshExpires.Unix(),
 	}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/connectid-kit/connectid/internal/signing"
+	"github.com/connectid-kit/connectid/middleware"
 )
 
 // metadata returns the document of RFC 8414, section 3.2 and of OpenID Connect
@@ -21,10 +22,12 @@ func (s *Server) metadata() []byte {
 	}
 	slices.Sort(grants[3:])
 	withSecret := []string{"client_secret_basic", "client_secret_post"}
-	body, err := json.Marshal(map[string]any{
+	document := map[string]any{
 		"issuer":                                         s.config.Issuer,
 		"authorization_endpoint":                         s.config.Issuer + "/oauth/authorize",
 		"token_endpoint":                                 s.config.Issuer + "/oauth/token",
+		"pushed_authorization_request_endpoint":          s.config.Issuer + "/oauth/par",
+		"require_pushed_authorization_requests":          false, // of all clients (RFC 9126, section 5)
 		"revocation_endpoint":                            s.config.Issuer + "/oauth/revoke",
 		"introspection_endpoint":                         s.config.Issuer + "/oauth/introspect",
 		"response_types_supported":                       []string{"code"},
@@ -56,10 +59,14 @@ func (s *Server) metadata() []byte {
 		},
 		"claims_parameter_supported":      false,
 		"request_parameter_supported":     false,
-		"request_uri_parameter_supported": false, // absent would mean true
-	})
+		"request_uri_parameter_supported": false, // absent would mean true; those of pushed requests are (RFC 9126, section 5)
+	}
+	if s.config.DPoP != nil {
+		document["dpop_signing_alg_values_supported"] = middleware.DPoPAlgs() // RFC 9449, section 5.1
+	}
+	body, err := json.Marshal(document)
 	if err != nil {
-		panic(err) // strings only
+		panic(err) // strings and booleans only
 	}
 	return body
 }

@@ -29,6 +29,16 @@ func (p params) get(name string) string {
 	return v
 }
 
+// all returns the values of a parameter that may be repeated.
+func (p params) all(name string) (values []string) {
+	for i := range p {
+		if p[i].name == name {
+			values = append(values, p[i].value)
+		}
+	}
+	return values
+}
+
 func (p params) find(name string) (string, bool) {
 	for i := range p {
 		if p[i].name == name {
@@ -45,7 +55,8 @@ var (
 )
 
 // parseParams reads an application/x-www-form-urlencoded string: the first value
-// of each parameter, and the names of those that are repeated.
+// of each parameter, all those of resource, and the names of those that are repeated
+// and may not be.
 func parseParams(s string) (p params, repeated []string, err error) {
 	if s == "" {
 		return nil, nil, nil
@@ -61,7 +72,7 @@ func parseParams(s string) (p params, repeated []string, err error) {
 		if err1 != nil || err2 != nil {
 			return nil, nil, errEncoding
 		}
-		if _, ok := p.find(name); ok {
+		if _, ok := p.find(name); ok && name != paramResource {
 			repeated = append(repeated, name)
 			if len(repeated) > maxParams {
 				return nil, nil, errTooMany
@@ -141,6 +152,10 @@ func readForm(w http.ResponseWriter, r *http.Request) (form, error) {
 		switch v, ok := f.find(q.name); {
 		case !ok:
 			f.query = append(f.query, q)
+		case q.name == paramResource:
+			if !slices.Equal(query.all(paramResource), f.all(paramResource)) {
+				return f, fault(InvalidRequest, "a parameter differs between query and body")
+			}
 		case v != q.value:
 			return f, fault(InvalidRequest, "a parameter differs between query and body")
 		}

@@ -35,7 +35,7 @@ func (s *Server) refresh(ctx context.Context, c *caller, token, scope string) (a
 	if !ok {
 		return answer{}, errRefresh
 	}
-	presented := store.DigestOf(token)
+	presented, spent := store.DigestOf(token), false
 	for range maxSwaps {
 		g, err := s.config.Grants.Grant(ctx, grantID)
 		if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrRevoked) {
@@ -50,6 +50,10 @@ func (s *Server) refresh(ctx context.Context, c *caller, token, scope string) (a
 		case g.ClientID != c.ID:
 			// Another client can neither use the token nor end the family.
 			return answer{}, errRefresh
+		case !g.DPoPKey.IsZero() && !same(g.DPoPKey, c.key()):
+			// RFC 9449, section 5. Who has the token without the key can neither
+			// use it nor end the family.
+			return answer{}, fault(InvalidGrant, "the refresh token is bound to a key: send a DPoP proof of it")
 		case g.Refresh.IsZero(), !now.Before(g.RefreshExpires), !now.Before(g.ExpiresAt):
 			return answer{}, errRefresh
 		case !covers(func(t string) bool { return slices.Contains(strings.Fields(g.Scope), t) }, scope):
@@ -63,14 +67,26 @@ func (s *Server) refresh(ctx context.Context, c *caller, token, scope string) (a
 				return answer{}, err
 			}
 		}
+		resources, err := narrowed(c.resources, g.Resources)
+		if err != nil {
+			return answer{}, err
+		}
+		current := same(presented, g.Refresh)
+		again := !current && same(presented, g.Previous) && now.Sub(g.RotatedAt) <= s.config.RetryWindow
+		if (current || again) && !spent {
+			if err := s.spend(ctx, c); err != nil {
+				return answer{}, err
+			}
+			spent = true
+		}
 		var a answer
 		switch {
-		case same(presented, g.Refresh) && c.KeepRefreshToken:
-			a, err = s.renew(ctx, c, g, token, scope, now)
-		case same(presented, g.Refresh):
-			a, err = s.rotate(ctx, c, g, token, scope, now)
-		case same(presented, g.Previous) && now.Sub(g.RotatedAt) <= s.config.RetryWindow:
-			return s.repeat(ctx, c, g, token, now)
+		case current && c.KeepRefreshToken:
+			a, err = s.renew(ctx, c, g, token, scope, resources, now)
+		case current:
+			a, err = s.rotate(ctx, c, g, token, scope, resources, now)
+		case again:
+			return s.repeat(ctx, c, g, token, scope, resources, now)
 		default:
 			if err := s.revoke(ctx, g.ID, now); err != nil {
 				return answer{}, err
@@ -131,19 +147,20 @@ func same(a, b store.Digest) bool {
 }
 
 // rotate stores the successor of the presented token.
-func (s *Server) rotate(ctx context.Context, c *caller, g store.Grant, token, scope string, now time.Time) (answer, error) {
+func (s *Server) rotate(ctx context.Context, c *caller, g store.Grant, token, scope string, resources []string, now time.Time) (answer, error) {
 	keyID := s.config.Keys.ID()
 	a, err := s.derive(keyID, g.ID, token, g.Generation)
 	if err != nil {
 		return answer{}, err
 	}
-	a.scope = scope
+	a.scope, a.dpop = scope, c.proof != nil
+	bindRefresh(&g, c)
 	g.Previous, g.Refresh = g.Refresh, store.DigestOf(a.refresh)
 	g.Generation++
 	g.RotatedAt = now
 	g.KeyID = keyID
 	g.RefreshExpires = earlier(now.Add(s.refreshLifetime(&c.Client)), g.ExpiresAt)
-	t := s.accessToken(&c.Client, &g, a.access, scope, now)
+	t := s.accessToken(c, &g, a.access, scope, resources, now)
 	if err := s.config.Grants.SwapGrant(ctx, g, t); err != nil {
 		return answer{}, fmt.Errorf("rotate refresh token: %w", err)
 	}
@@ -151,9 +168,19 @@ func (s *Server) rotate(ctx context.Context, c *caller, g store.Grant, token, sc
 	return s.identify(ctx, c, &g, &t, a)
 }
 
+// bindRefresh binds the refresh tokens of a public client to the key that it has
+// proved, also when its first came without one (RFC 9449, section 5).
+func bindRefresh(g *store.Grant, c *caller) (bound bool) {
+	if key := c.refreshKey(); g.DPoPKey.IsZero() && !key.IsZero() {
+		g.DPoPKey, bound = key, true
+	}
+	return bound
+}
+
 // repeat answers the predecessor of the current refresh token as it was answered
-// the first time.
-func (s *Server) repeat(ctx context.Context, c *caller, g store.Grant, token string, now time.Time) (answer, error) {
+// the first time, and says what the token can do. It hands out no more than what is
+// asked for now, and nothing to another key.
+func (s *Server) repeat(ctx context.Context, c *caller, g store.Grant, token, scope string, resources []string, now time.Time) (answer, error) {
 	a, err := s.derive(g.KeyID, g.ID, token, g.Generation-1)
 	if err != nil {
 		return answer{}, err
@@ -168,7 +195,15 @@ func (s *Server) repeat(ctx context.Context, c *caller, g store.Grant, token str
 	if err != nil {
 		return answer{}, fmt.Errorf("find access token: %w", err)
 	}
-	a.scope = t.Scope
+	switch {
+	case !covers(func(t string) bool { return slices.Contains(strings.Fields(scope), t) }, t.Scope):
+		return answer{}, fault(InvalidScope, "the retry asks for a narrower scope than the first request")
+	case !within(t.Resources, resources):
+		return answer{}, fault(InvalidTarget, "the retry asks for other resources than the first request")
+	case t.DPoPKey != c.key():
+		return answer{}, fault(InvalidGrant, "the retry has another key than the first request")
+	}
+	a.scope, a.dpop = t.Scope, c.proof != nil
 	a.expiresIn(t.ExpiresAt, now)
 	return s.identify(ctx, c, &g, &t, a)
 }
@@ -189,12 +224,12 @@ func (s *Server) derive(keyID, grantID, token string, generation int) (answer, e
 const touchEvery = time.Minute
 
 // renew gives another access token for a refresh token that does not rotate.
-func (s *Server) renew(ctx context.Context, c *caller, g store.Grant, token, scope string, now time.Time) (answer, error) {
-	a := answer{access: randomToken(), refresh: token, scope: scope}
-	t := s.accessToken(&c.Client, &g, a.access, scope, now)
+func (s *Server) renew(ctx context.Context, c *caller, g store.Grant, token, scope string, resources []string, now time.Time) (answer, error) {
+	a := answer{access: randomToken(), refresh: token, scope: scope, dpop: c.proof != nil}
+	t := s.accessToken(c, &g, a.access, scope, resources, now)
 	until := earlier(now.Add(s.refreshLifetime(&c.Client)), g.ExpiresAt)
 	var err error
-	if until.Sub(g.RefreshExpires) >= touchEvery {
+	if bindRefresh(&g, c) || until.Sub(g.RefreshExpires) >= touchEvery {
 		g.RefreshExpires = until
 		err = s.config.Grants.SwapGrant(ctx, g, t)
 	} else {

@@ -31,7 +31,8 @@ type Config struct {
 	Clients  store.Clients   // required
 	Grants   store.Grants    // required
 	Sessions store.Sessions  // required; a code is worth no more than its session
-	Counters store.Counters  // required; counts wrong client secrets
+	Counters store.Counters  // required; counts wrong client secrets and pushed requests
+	Tickets  store.Tickets   // required; keeps pushed requests
 	Keys     *keys.Ring      // required; derives successors of refresh tokens
 	Users    store.Users     // required; whom UserInfo tells of
 	Signer   *signing.Signer // required; signs ID tokens
@@ -51,6 +52,10 @@ type Config struct {
 	// default is safe: behind a proxy, RemoteAddr is the proxy.
 	AddressKey func(*http.Request) string
 
+	// DPoP checks proofs of keys, to which tokens are then bound (RFC 9449). Default:
+	// none, all tokens are bearer tokens, and clients that need others get none.
+	DPoP *middleware.DPoP
+
 	// ExtensionGrants are further grant types of the token endpoint.
 	ExtensionGrants []ExtensionGrant
 
@@ -64,6 +69,12 @@ type Config struct {
 	IDTokenLifetime time.Duration
 	// CodeLifetime is that of authorization codes; default 60 seconds.
 	CodeLifetime time.Duration
+	// PushedLifetime is how long a client has to send the browser with a request
+	// that it has pushed (RFC 9126, section 2.2); default 90 seconds.
+	PushedLifetime time.Duration
+	// RunLifetime is how long a user may then take to log in, with the same request;
+	// default 30 minutes.
+	RunLifetime time.Duration
 	// RetryWindow is how long the predecessor of a refresh token gets the same
 	// successor again; default 10 seconds, negative for not at all.
 	RetryWindow time.Duration
@@ -88,6 +99,7 @@ func (c Config) withDefaults() (Config, error) {
 	missing("Sessions", c.Sessions == nil)
 	missing("Counters", c.Counters == nil)
 	missing("Consents", c.Consents == nil)
+	missing("Tickets", c.Tickets == nil)
 	missing("Keys", c.Keys == nil)
 	missing("Users", c.Users == nil)
 	missing("Signer", c.Signer == nil)
@@ -109,6 +121,8 @@ func (c Config) withDefaults() (Config, error) {
 	lifetime("GrantLifetime", &c.GrantLifetime, 365*24*time.Hour)
 	lifetime("IDTokenLifetime", &c.IDTokenLifetime, time.Hour)
 	lifetime("CodeLifetime", &c.CodeLifetime, time.Minute)
+	lifetime("PushedLifetime", &c.PushedLifetime, 90*time.Second)
+	lifetime("RunLifetime", &c.RunLifetime, 30*time.Minute)
 	lifetime("Timeout", &c.Timeout, 4*time.Second)
 	c.RetryWindow = cmp.Or(c.RetryWindow, 10*time.Second)
 	if c.LogoutClient == nil {
@@ -141,7 +155,9 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("oauth: %w", err)
 	}
-	bearer, err := middleware.NewBearer(middleware.BearerConfig{Grants: c.Grants, Clients: c.Clients, Timeout: c.Timeout})
+	bearer, err := middleware.NewBearer(middleware.BearerConfig{
+		Grants: c.Grants, Clients: c.Clients, Timeout: c.Timeout, DPoP: c.DPoP, URL: c.Issuer,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("oauth: %w", err)
 	}

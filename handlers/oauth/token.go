@@ -54,6 +54,19 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	if !validScope(scope) {
 		return fault(InvalidScope, "malformed scope")
 	}
+	if c.resources, err = resourcesOf(&c.Client, f.all(paramResource)); err != nil {
+		return err
+	}
+	if _, misplaced := f.query.find(paramResource); misplaced {
+		// Not to take it would give a token that is good for more than was asked.
+		return fault(InvalidRequest, "resource in the URL is not accepted: send it in the body")
+	}
+	if err := s.prove(w, r, c, "/oauth/token"); err != nil {
+		return err
+	}
+	if err := s.needProof(w, c); err != nil {
+		return err
+	}
 	var a answer
 	switch grantType {
 	case grantCode:
@@ -107,12 +120,22 @@ func (s *Server) exchangeCode(ctx context.Context, c *caller, p params) (answer,
 		return answer{}, fault(InvalidGrant, "code_verifier without a code_challenge")
 	case taken.Challenge != "" && !proves(verifier, taken.Challenge):
 		return answer{}, fault(InvalidGrant, "code_verifier does not match")
+	case !taken.DPoPKey.IsZero() && !same(taken.DPoPKey, c.key()):
+		// RFC 9449, section 10.
+		return answer{}, fault(InvalidGrant, "the code is bound to a key: send a DPoP proof of it")
 	}
-	a, err := s.startGrant(ctx, &c.Client, store.Grant{
+	if c.resources, err = narrowed(c.resources, taken.Resources); err != nil {
+		return answer{}, err
+	}
+	if err := s.spend(ctx, c); err != nil {
+		return answer{}, err
+	}
+	a, err := s.startGrant(ctx, c, store.Grant{
 		ID:              taken.GrantID,
 		ClientID:        c.ID,
 		UserID:          taken.UserID,
 		Scope:           taken.Scope,
+		Resources:       taken.Resources,
 		AuthenticatedAt: taken.AuthenticatedAt,
 		SessionID:       taken.SessionID,
 	}, slices.Contains(c.GrantTypes, grantRefresh))
@@ -191,18 +214,20 @@ func proves(verifier, challenge string) bool {
 	return subtle.ConstantTimeCompare(got[:], []byte(challenge)) == 1
 }
 
-// startGrant stores a grant with its first tokens.
-func (s *Server) startGrant(ctx context.Context, c *store.Client, g store.Grant, withRefresh bool) (answer, error) {
+// startGrant stores a grant with its first tokens, for the caller's resources and
+// key.
+func (s *Server) startGrant(ctx context.Context, c *caller, g store.Grant, withRefresh bool) (answer, error) {
 	now := time.Now()
 	g.CreatedAt = now
 	g.ExpiresAt = now.Add(s.config.GrantLifetime)
-	a := answer{access: randomToken(), scope: g.Scope}
+	a := answer{access: randomToken(), scope: g.Scope, dpop: c.proof != nil}
 	if withRefresh {
+		g.DPoPKey = c.refreshKey()
 		a.refresh = g.ID + "." + randomToken()
 		g.Refresh = store.DigestOf(a.refresh)
-		g.RefreshExpires = earlier(now.Add(s.refreshLifetime(c)), g.ExpiresAt)
+		g.RefreshExpires = earlier(now.Add(s.refreshLifetime(&c.Client)), g.ExpiresAt)
 	}
-	t := s.accessToken(c, &g, a.access, g.Scope, now)
+	t := s.accessToken(c, &g, a.access, g.Scope, c.resources, now)
 	if !withRefresh {
 		g.ExpiresAt = t.ExpiresAt
 	}
@@ -218,15 +243,17 @@ func (s *Server) startGrant(ctx context.Context, c *store.Client, g store.Grant,
 }
 
 // accessToken returns the record of an access token of a grant.
-func (s *Server) accessToken(c *store.Client, g *store.Grant, token, scope string, now time.Time) store.AccessToken {
+func (s *Server) accessToken(c *caller, g *store.Grant, token, scope string, resources []string, now time.Time) store.AccessToken {
 	return store.AccessToken{
 		Hash:      store.DigestOf(token),
 		GrantID:   g.ID,
 		ClientID:  c.ID,
 		UserID:    g.UserID,
 		Scope:     scope,
+		Resources: resources,
+		DPoPKey:   c.key(),
 		CreatedAt: now,
-		ExpiresAt: earlier(now.Add(s.accessLifetime(c)), g.ExpiresAt),
+		ExpiresAt: earlier(now.Add(s.accessLifetime(&c.Client)), g.ExpiresAt),
 	}
 }
 
@@ -239,12 +266,17 @@ func (s *Server) clientToken(ctx context.Context, c *caller, scope string) (answ
 	if !covers(func(t string) bool { return slices.Contains(c.Scopes, t) }, scope) {
 		return answer{}, fault(InvalidScope, "this client may not ask for this scope")
 	}
+	if err := s.spend(ctx, c); err != nil {
+		return answer{}, err
+	}
 	now := time.Now()
-	a := answer{access: randomToken(), scope: scope}
+	a := answer{access: randomToken(), scope: scope, dpop: c.proof != nil}
 	t := store.AccessToken{
 		Hash:      store.DigestOf(a.access),
 		ClientID:  c.ID,
 		Scope:     scope,
+		Resources: c.resources,
+		DPoPKey:   c.key(),
 		CreatedAt: now,
 		ExpiresAt: now.Add(s.accessLifetime(&c.Client)),
 	}
@@ -298,6 +330,7 @@ type answer struct {
 	access, refresh, scope string
 	idToken                string // OpenID Connect Core 1.0, section 3.1.3.3
 	seconds                int64
+	dpop                   bool // the access token is bound to a key
 }
 
 // expiresIn sets the lifetime in whole seconds, rounded up, so that all answers
@@ -310,7 +343,11 @@ func (a *answer) write(w http.ResponseWriter) error {
 	b := make([]byte, 0, 320+len(a.idToken))
 	b = append(b, `{"access_token":`...)
 	b = appendString(b, a.access)
-	b = append(b, `,"token_type":"Bearer","expires_in":`...)
+	if a.dpop {
+		b = append(b, `,"token_type":"DPoP","expires_in":`...)
+	} else {
+		b = append(b, `,"token_type":"Bearer","expires_in":`...)
+	}
 	b = strconv.AppendInt(b, a.seconds, 10)
 	if a.refresh != "" {
 		b = append(b, `,"refresh_token":`...)

@@ -52,16 +52,17 @@ type userInfo struct {
 }
 
 func (s *Server) userInfo(w http.ResponseWriter, r *http.Request) error {
-	t, err := s.bearer.Check(r)
+	t, err := s.bearer.CheckAt(r, s.config.Issuer+"/oauth/userinfo")
 	if err != nil {
 		return err
 	}
+	s.bearer.Renew(w.Header(), t)
 	if t.Client.Public {
 		s.allowOrigin(w, r, t.Client)
 	}
 	if !t.IsUser() || !hasScope(t.Scope, scopeOpenID) {
 		return &middleware.BearerError{Status: http.StatusForbidden, Code: "insufficient_scope",
-			Description: "this call needs the access token of a user with the scope openid"}
+			Description: "this call needs the access token of a user with the scope openid", DPoP: !t.DPoPKey.IsZero()}
 	}
 	// A token of an account that another has absorbed is the other's, under the
 	// name that the ID token says (section 5.3.2: they have to be the same).
@@ -133,7 +134,7 @@ func (s *Server) refuseUserInfo(w http.ResponseWriter, r *http.Request, err erro
 		w.Header().Add("Vary", "Origin")
 		if ok, err := s.isPublicOrigin(r, origin); err == nil && ok {
 			w.Header().Set("Access-Control-Allow-Origin", origin)
-			w.Header().Set("Access-Control-Expose-Headers", "Retry-After, WWW-Authenticate")
+			w.Header().Set("Access-Control-Expose-Headers", "DPoP-Nonce, Retry-After, WWW-Authenticate")
 		}
 	}
 	refusal, ok := errors.AsType[*middleware.BearerError](err)
