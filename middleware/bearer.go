@@ -231,7 +231,8 @@ func (b *Bearer) CheckAt(r *http.Request, address string) (Token, error) {
 
 // names reports whether a resource is this server.
 func (b *Bearer) names(resource string) bool {
-	return resource == b.c.Resource || !strings.ContainsAny(resource, "?#") && sameURI(resource, b.c.Resource)
+	return b.c.Resource != "" &&
+		(resource == b.c.Resource || !strings.ContainsAny(resource, "?#") && sameURI(resource, b.c.Resource))
 }
 
 // checkProof checks the proof of a bound token, and uses it up.
