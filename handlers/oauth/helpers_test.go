@@ -31,6 +31,8 @@ const (
 	issuer   = "https://connectid.test/user"
 	appURI   = "https://app.test/cb"
 	verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk" // RFC 7636, appendix B
+	api1     = "https://api.one.test/v1"
+	api2     = "urn:api:two"
 	extURN   = "https://connectid.test/grant/echo"
 )
 
@@ -91,6 +93,14 @@ func clients() []store.Client {
 		with("told", func(c *store.Client) {
 			c.Secrets, c.BackchannelLogoutURI = []string{webHash}, "https://app.test/ended"
 		}),
+		with("apis", func(c *store.Client) {
+			c.Secrets = []string{webHash}
+			c.MayIntrospect = true
+			c.Resources = []string{api1, api2}
+		}),
+		with("keyed", func(c *store.Client) { c.Secrets = []string{webHash}; c.RequireDPoP = true }),
+		with("keyedspa", func(c *store.Client) { c.Public = true; c.KeepRefreshToken = true; c.Resources = []string{api1} }),
+		with("pushing", func(c *store.Client) { c.Secrets = []string{webHash}; c.RequirePAR = true }),
 		with("oldnopkce", func(c *store.Client) { c.Secrets = []string{webHash}; c.InsecureSkipPKCE = true }),
 		// Those of OpenID Connect.
 		with("oidc", func(c *store.Client) { c.Secrets = []string{webHash}; c.Scopes = oidcScopes }),
@@ -237,6 +247,10 @@ type reply struct {
 	Subject string `json:"sub"`
 	Client  string `json:"client_id"`
 	IDToken string `json:"id_token"`
+
+	Audience []string          `json:"aud"`
+	Confirm  map[string]string `json:"cnf"`
+	Pushed   string            `json:"request_uri"`
 }
 
 func do(tb testing.TB, h http.Handler, r *http.Request) reply {

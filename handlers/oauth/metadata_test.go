@@ -33,6 +33,10 @@ func TestMetadata(t *testing.T) {
 		Prompts   []string `json:"prompt_values_supported"`
 		Claims    *bool    `json:"claims_parameter_supported"`
 		Iss       bool     `json:"authorization_response_iss_parameter_supported"`
+		Pushed    string   `json:"pushed_authorization_request_endpoint"`
+		MustPush  *bool    `json:"require_pushed_authorization_requests"`
+		ByRef     *bool    `json:"request_uri_parameter_supported"`
+		Proofs    []string `json:"dpop_signing_alg_values_supported"`
 	}
 	if err := json.Unmarshal(res.Body.Bytes(), &m); err != nil || res.Code != 200 || res.Header().Get("Content-Type") != "application/json" {
 		t.Fatalf("%d %v %s", res.Code, err, res.Body)
@@ -45,7 +49,11 @@ func TestMetadata(t *testing.T) {
 	if m.Claims == nil || *m.Claims {
 		t.Error("claims_parameter_supported is not false")
 	}
+	if m.Pushed != issuer+"/oauth/par" || m.MustPush == nil || *m.MustPush || m.ByRef == nil || *m.ByRef { // RFC 9126, section 5
+		t.Errorf("metadata %s", res.Body)
+	}
 	for _, tt := range []struct{ got, want []string }{
+		{m.Proofs, []string{"ES256", "RS256", "PS256", "EdDSA"}}, // RFC 9449, section 5.1
 		{m.Types, []string{"code"}},
 		{m.PKCE, []string{"S256"}},
 		{m.Prompts, []string{"none", "login", "consent", "select_account"}},
