@@ -40,7 +40,7 @@ type portal struct {
 
 func newPortal(tb testing.TB) *portal { return newPortalOn(tb, memstore.New()) }
 
-func newPortalOn(tb testing.TB, st store.Store) *portal {
+func newPortalOn(tb testing.TB, st store.Store, change ...func(*oauth.Config)) *portal {
 	tb.Helper()
 	log := slog.New(slog.DiscardHandler)
 	keys := ring(tb, 7)
@@ -57,7 +57,7 @@ func newPortalOn(tb testing.TB, st store.Store) *portal {
 		Themes:    must(theme.New(theme.Config{Base: "/user/", Logger: log})),
 		Addresses: must(middleware.NewAddresses(nil)),
 	}))
-	p.world = newWorldOn(tb, st, func(c *oauth.Config) { c.GUI = g; c.Keys = keys })
+	p.world = newWorldOn(tb, st, append([]func(*oauth.Config){func(c *oauth.Config) { c.GUI = g; c.Keys = keys }}, change...)...)
 	mux := http.NewServeMux()
 	mux.Handle("/user/oauth/authorize", p.server.Authorize())
 	mux.Handle("/user/oauthLogin", p.server.OAuthLogin())

@@ -185,10 +185,13 @@ func (s *Server) findPushed(ctx context.Context, q url.Values, at door) (*pushed
 	if p.query, err = url.ParseQuery(string(t.Data)); err != nil {
 		return nil, fmt.Errorf("read pushed request: %w", err)
 	}
-	switch { // RFC 9126, section 4
+	// RFC 9126, section 4. A login that is under way learns it at its end, by a
+	// redirect to the client.
+	switch {
+	case at != atAuthorize:
 	case used:
 		p.stale = "the pushed request was used before"
-	case at == atAuthorize && !now.Before(t.CreatedAt.Add(s.config.PushedLifetime)):
+	case !now.Before(t.CreatedAt.Add(s.config.PushedLifetime)):
 		p.stale = "the pushed request has expired"
 	}
 	return p, nil
