@@ -34,7 +34,7 @@ import (
 var configured = []any{
 	connectid.Config{}, account.Limits{}, account.Lifetimes{}, account.Passwords{}, store.Client{},
 	oauth.ExtensionGrant{}, oauth.Config{}, api.Config{}, account.Config{}, account.MergeConfig{}, flows.EngineConfig{}, theme.Config{},
-	middleware.RateLimitConfig{}, middleware.Lifecycle{}, middleware.LifecyclesConfig{}, middleware.BearerConfig{}, middleware.CSRFConfig{}, middleware.BoundsConfig{},
+	middleware.RateLimitConfig{}, middleware.Lifecycle{}, middleware.LifecyclesConfig{}, middleware.BearerConfig{}, middleware.DPoPConfig{}, middleware.CSRFConfig{}, middleware.BoundsConfig{},
 	middleware.SecurityHeadersConfig{}, middleware.RequestLogConfig{},
 	message.ComposerConfig{}, message.OutboxConfig{}, memstore.Config{}, pwned.Config{}, account.PuzzleConfig{},
 }

@@ -300,7 +300,7 @@ func TestCodeLifetimeOnThePage(t *testing.T) {
 // Answers that are no pages are armed too.
 func TestTransportSecurityEverywhere(t *testing.T) {
 	s := newSite(t)
-	for _, path := range []string{"/user/oauth/token", "/user/oauth/revoke", "/capi/v1/customer/profile", "/user/theme/x", "/.well-known/oauth-authorization-server/user"} {
+	for _, path := range []string{"/user/oauth/token", "/user/oauth/revoke", "/user/oauth/par", "/capi/v1/customer/profile", "/user/theme/x", "/.well-known/oauth-authorization-server/user"} {
 		w := httptest.NewRecorder()
 		s.kit.ServeHTTP(w, httptest.NewRequest(http.MethodGet, host+path, nil))
 		if w.Header().Get("Strict-Transport-Security") == "" {
