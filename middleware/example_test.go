@@ -92,3 +92,36 @@ func ExampleBearer() {
 	// Output:
 	// 401 Bearer realm="connectid", error="invalid_token", error_description="the access token is unknown, expired or revoked"
 }
+
+// A host's own API that takes tokens bound to a key, beside bearer tokens. With the
+// kit's keys and store its nonces and proofs are those of the kit.
+func ExampleDPoP() {
+	s := memstore.New()
+	keys := [][]byte{[]byte("the kit's own 32 bytes or longer")}
+	dpop, err := middleware.NewDPoP(middleware.DPoPConfig{Tickets: s, Keys: keys})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	bearer, err := middleware.NewBearer(middleware.BearerConfig{
+		Grants: s, Clients: s, DPoP: dpop, URL: "https://news.example",
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	articles := bearer.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token, _ := middleware.TokenFrom(r.Context())
+		fmt.Fprintln(w, "for", token.UserID)
+	}))
+	w := httptest.NewRecorder()
+	articles.ServeHTTP(w, httptest.NewRequest("GET", "/articles", nil))
+	fmt.Println(w.Code)
+	for _, challenge := range w.Header().Values("WWW-Authenticate") {
+		fmt.Println(challenge)
+	}
+	// Output:
+	// 401
+	// Bearer realm="connectid"
+	// DPoP algs="ES256 RS256 PS256 EdDSA"
+}
