@@ -2,8 +2,10 @@ package oauth_test
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -397,5 +399,59 @@ func TestDPoPCORS(t *testing.T) {
 	r.Header.Set("Origin", "https://app.test")
 	if a := w.do(r); !strings.Contains(a.Header.Get("Access-Control-Allow-Headers"), "DPoP") {
 		t.Errorf("headers %v", a.Header)
+	}
+}
+
+// UserInfo is a protected resource too: it takes bound tokens with a proof of its
+// own address, wherever it is mounted, and tokens for the issuer or for nothing.
+func TestUserInfoBound(t *testing.T) {
+	t.Parallel()
+	w, key := newWorld(t), dpoptest.NewKey(t)
+	w.putUser(kari)
+	code := w.putCode("oidcspa", func(c *store.AuthorizationCode) { c.Scope = "openid email" })
+	token := w.boundTo(key, w.proved(key, spa("oidcspa", redeem(code)))).Access
+	const address = issuer + "/oauth/userinfo"
+	ask := func(authorization, method, proof string) reply {
+		r := httptest.NewRequest(method, "/elsewhere", nil)
+		r.Header.Set("Authorization", authorization)
+		r.Header.Set("DPoP", proof)
+		r.Header.Set("Origin", "https://app.test")
+		return do(t, w.server.UserInfo(), r)
+	}
+	for _, method := range []string{"GET", "POST"} {
+		a := ask("DPoP "+token, method, key.Proof(method, address, w.nonce(), dpoptest.For(token)))
+		if a.Status != 200 || a.Subject != kari.ID || a.Header.Get("DPoP-Nonce") == "" {
+			t.Errorf("%s: %d %s %v", method, a.Status, a.Body, a.Header)
+		}
+	}
+	for name, c := range map[string]struct {
+		a    reply
+		want string
+	}{
+		"as bearer":       {ask("Bearer "+token, "GET", ""), `Bearer realm="connectid", error="invalid_token"`},
+		"another address": {ask("DPoP "+token, "GET", key.Proof("GET", "https://x.test/elsewhere", w.nonce(), dpoptest.For(token))), `error="invalid_dpop_proof"`},
+		"without nonce":   {ask("DPoP "+token, "GET", key.Proof("GET", address, dpoptest.For(token))), `error="use_dpop_nonce"`},
+		"without ath":     {ask("DPoP "+token, "GET", key.Proof("GET", address, w.nonce())), `error="invalid_dpop_proof"`},
+	} {
+		all := strings.Join(c.a.Header.Values("WWW-Authenticate"), "; ")
+		if c.a.Status != 401 || !strings.Contains(all, c.want) || !strings.Contains(all, `algs="ES256`) ||
+			!strings.Contains(c.a.Header.Get("Access-Control-Expose-Headers"), "DPoP-Nonce") || c.a.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: %d %s %v", name, c.a.Status, c.a.Body, c.a.Header)
+		}
+	}
+	// RFC 8707.
+	for resource, status := range map[string]int{"": 200, issuer: 200, api1: 401} {
+		id := hex.EncodeToString([]byte("x" + resource))
+		ends := time.Now().Add(time.Hour)
+		tok := store.AccessToken{Hash: store.DigestOf(id), GrantID: id, ClientID: "oidc", UserID: kari.ID, Scope: "openid", ExpiresAt: ends}
+		if resource != "" {
+			tok.Resources = []string{resource}
+		}
+		if err := w.store.CreateGrant(t.Context(), store.Grant{ID: id, ClientID: "oidc", UserID: kari.ID, ExpiresAt: ends}, tok); err != nil {
+			t.Fatal(err)
+		}
+		if a := w.userInfo("GET", id); a.Status != status {
+			t.Errorf("token for %q: %d %s", resource, a.Status, a.Body)
+		}
 	}
 }
