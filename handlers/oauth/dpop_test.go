@@ -455,3 +455,40 @@ func TestUserInfoBound(t *testing.T) {
 		}
 	}
 }
+
+// Where a parameter of these standards does not belong it means nothing, also when it
+// is empty, repeated or long.
+func TestBindingParametersInTheWrongPlace(t *testing.T) {
+	t.Parallel()
+	p, key := newPortal(t), dpoptest.NewKey(t)
+	b := p.browser()
+	b.login()
+	for _, values := range [][]string{{""}, {"x"}, {"x", "y"}, {strings.Repeat("x", 4000)}} {
+		// At the token endpoint, what belongs to authorization requests.
+		v := clientCredentials
+		for _, name := range []string{"dpop_jkt", "request", "request_uri"} {
+			v = withAll(v, name, values...)
+		}
+		p.ok(basic("web", webSecret, v))
+		code := answerOf(t, b.get(authorizeURL(ask("web"))), appURI+"?").Get("code")
+		p.ok(basic("web", webSecret, withAll(redeem(code), "dpop_jkt", values...)))
+		// At revocation and introspection, resource and the rest.
+		token := p.ok(basic("web", webSecret, clientCredentials)).Access
+		v = withAll(withAll(form("token", token), "resource", values...), "dpop_jkt", values...)
+		if a := do(t, p.server.Introspect(), basic("web", webSecret, v)); !a.Active {
+			t.Errorf("introspection with %.20q: %d %s", values, a.Status, a.Body)
+		}
+		if a := do(t, p.server.Revoke(), basic("web", webSecret, v)); a.Status != 200 || p.live(token) {
+			t.Errorf("revocation with %.20q: %d %s", values, a.Status, a.Body)
+		}
+		// A proof as a parameter is none, and one at the authorization endpoint, which
+		// a browser calls, binds nothing.
+		q := withAll(ask("web"), "DPoP", values...)
+		r := httptest.NewRequest("GET", authorizeURL(q), nil)
+		for _, value := range values {
+			r.Header.Add("DPoP", value)
+		}
+		r.Header.Add("DPoP", key.Proof("GET", issuer+"/oauth/authorize"))
+		p.ok(basic("web", webSecret, redeem(answerOf(t, b.send(r), appURI+"?").Get("code"))))
+	}
+}
