@@ -29,8 +29,8 @@ type answer struct {
 	Error   string `json:"error"`
 }
 
-// ask sends a request to the kit: headers are name, value, …
-func (s *site) ask(method, address string, form url.Values, headers ...string) (*httptest.ResponseRecorder, answer) {
+// endpoint sends a request to the kit: headers are name, value, …
+func (s *site) endpoint(method, address string, form url.Values, headers ...string) (*httptest.ResponseRecorder, answer) {
 	s.t.Helper()
 	r := httptest.NewRequest(method, address, strings.NewReader(form.Encode()))
 	r.Host = "evil.example" // what counts is configured
@@ -67,12 +67,12 @@ func TestPushedAndBound(t *testing.T) {
 	if b.get(loginURL + "/oauth/authorize?" + request.Encode()); !strings.Contains(b.location(), "error=invalid_request") {
 		t.Fatalf("a request that was not pushed leads to %q", b.location())
 	}
-	w, a := s.ask("POST", loginURL+"/oauth/par", request, "DPoP", key.Proof("POST", loginURL+"/oauth/par"))
+	w, a := s.endpoint("POST", loginURL+"/oauth/par", request, "DPoP", key.Proof("POST", loginURL+"/oauth/par"))
 	nonce := dpoptest.Nonce(w.Header().Get("DPoP-Nonce"))
 	if w.Code != 400 || a.Error != "use_dpop_nonce" {
 		t.Fatalf("a proof without nonce: %d %s", w.Code, w.Body)
 	}
-	w, a = s.ask("POST", loginURL+"/oauth/par", request, "DPoP", key.Proof("POST", loginURL+"/oauth/par", nonce))
+	w, a = s.endpoint("POST", loginURL+"/oauth/par", request, "DPoP", key.Proof("POST", loginURL+"/oauth/par", nonce))
 	if w.Code != 201 || w.Header().Get("Strict-Transport-Security") == "" {
 		t.Fatalf("push: %d %s %v", w.Code, w.Body, w.Header())
 	}
@@ -83,7 +83,7 @@ func TestPushedAndBound(t *testing.T) {
 		t.Fatalf("the login ends at %q", b.location())
 	}
 	exchange := url.Values{"grant_type": {"authorization_code"}, "client_id": {clientID}, "code": {back.Query().Get("code")}, "redirect_uri": {callback}, "code_verifier": {verifier}}
-	w, a = s.ask("POST", loginURL+"/oauth/token", exchange, "DPoP", key.Proof("POST", loginURL+"/oauth/token", nonce))
+	w, a = s.endpoint("POST", loginURL+"/oauth/token", exchange, "DPoP", key.Proof("POST", loginURL+"/oauth/token", nonce))
 	if w.Code != 200 || a.Type != "DPoP" {
 		t.Fatalf("token: %d %s", w.Code, w.Body)
 	}
@@ -104,7 +104,7 @@ func TestPushedAndBound(t *testing.T) {
 		if c.address == "HEAD" {
 			method, c.address = "HEAD", profileURL
 		}
-		w, _ := s.ask(method, c.address, nil, "Authorization", c.scheme+a.Access, "DPoP", c.proof)
+		w, _ := s.endpoint(method, c.address, nil, "Authorization", c.scheme+a.Access, "DPoP", c.proof)
 		if w.Code != c.status || (w.Code == 200) != (w.Header().Get("WWW-Authenticate") == "") {
 			t.Errorf("%s: %d %s %v", name, w.Code, w.Body, w.Header())
 		}
@@ -112,7 +112,7 @@ func TestPushedAndBound(t *testing.T) {
 			t.Errorf("%s: no nonce for the next call", name)
 		}
 	}
-	if w, _ := s.ask("GET", profileURL, nil); len(w.Header().Values("WWW-Authenticate")) != 2 {
+	if w, _ := s.endpoint("GET", profileURL, nil); len(w.Header().Values("WWW-Authenticate")) != 2 {
 		t.Errorf("challenges %q, want one of each scheme", w.Header().Values("WWW-Authenticate"))
 	}
 }
@@ -147,7 +147,7 @@ func TestResourceOfTheAPI(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w, a := s.ask("GET", profileURL, nil, "Authorization", "Bearer "+token)
+		w, a := s.endpoint("GET", profileURL, nil, "Authorization", "Bearer "+token)
 		if w.Code != c.status || c.status == 401 && a.Error != "invalid_token" {
 			t.Errorf("token for %s: %d %s", name, w.Code, w.Body)
 		}
@@ -167,7 +167,7 @@ func TestBindingIsConfigured(t *testing.T) {
 	}
 	s := newSite(t, func(c *connectid.Config) { c.InsecureSkipDPoPNonce = true; c.PushedLifetime = time.Minute })
 	key := dpoptest.NewKey(t)
-	w, _ := s.ask("POST", loginURL+"/oauth/par", url.Values{
+	w, _ := s.endpoint("POST", loginURL+"/oauth/par", url.Values{
 		"client_id": {clientID}, "response_type": {"code"}, "redirect_uri": {"https://paper.example/callback"},
 		"code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"},
 	}, "DPoP", key.Proof("POST", loginURL+"/oauth/par"))
