@@ -107,7 +107,7 @@ func ExampleExtensionGrant() {
 	ring, _ := keys.New([][]byte{[]byte("a key of at least 32 random bytes")})
 	signer, _ := signing.New(signing.Config{Store: st, Keys: ring})
 	server, err := oauth.New(oauth.Config{
-		Clients: st, Grants: st, Sessions: st, Counters: st, Tickets: st, Consents: st, Users: st, Signer: signer, Keys: ring, Issuer: "https://login.example/user",
+		Clients: st, Grants: st, Sessions: st, Counters: st, Tickets: st, Consents: st, Users: st, Signer: signer, Outbox: st, Keys: ring, Issuer: "https://login.example/user",
 		AddressKey:      func(r *http.Request) string { return r.RemoteAddr },
 		ExtensionGrants: []oauth.ExtensionGrant{voucher},
 	})
