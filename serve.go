@@ -129,8 +129,8 @@ func (k *Kit) route() {
 			return
 		}
 		// Handlers see the path that browsers see, whatever was stripped.
-		if full := k.loginPath + rest; full != r.URL.Path {
-			r = withPath(r, full)
+		if path != r.URL.Path || len(k.loginPath)+len(rest) != len(path) {
+			r = withPath(r, k.loginPath+rest)
 		}
 		switch h, known := pages[rest]; {
 		case known:

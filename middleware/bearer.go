@@ -204,7 +204,7 @@ func (b *Bearer) CheckAt(r *http.Request, address string) (Token, error) {
 	case !now.Before(t.ExpiresAt):
 		return Token{}, b.refusal(InvalidToken(errors.New("expired")), bound)
 	}
-	client, err := b.c.Clients.Client(ctx, t.ClientID)
+	client, err := store.SharedClient(ctx, b.c.Clients, t.ClientID)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return Token{}, b.refusal(InvalidToken(err), bound)
@@ -226,7 +226,7 @@ func (b *Bearer) CheckAt(r *http.Request, address string) (Token, error) {
 		return Token{}, b.refusal(&BearerError{Status: http.StatusUnauthorized, Code: "invalid_token",
 			Description: "the access token is bound to a key: send it as DPoP, with a proof"}, false)
 	}
-	return Token{AccessToken: t, Client: &client}, nil
+	return Token{AccessToken: t, Client: client}, nil
 }
 
 // names reports whether a resource is this server.
@@ -319,14 +319,20 @@ func accessToken(values []string, dpop bool) (token string, bound bool, fault *B
 func isB64Token(s string) bool {
 	s = strings.TrimRight(s, "=")
 	for i := range len(s) {
-		c := s[i]
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
-			c == '-' || c == '.' || c == '_' || c == '~' || c == '+' || c == '/') {
+		if !b64Token[s[i]] {
 			return false
 		}
 	}
 	return s != ""
 }
+
+// b64Token marks the characters of a b64token.
+var b64Token = func() (set [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/") {
+		set[c] = true
+	}
+	return set
+}()
 
 func refuseToken(w http.ResponseWriter, r *http.Request, err error) {
 	e, ok := errors.AsType[*BearerError](err)

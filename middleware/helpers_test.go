@@ -62,3 +62,8 @@ func (s *brokenStore) Client(ctx context.Context, id string) (store.Client, erro
 	}
 	return s.Store.Client(ctx, id)
 }
+
+func (s *brokenStore) SharedClient(ctx context.Context, id string) (*store.Client, error) {
+	c, err := s.Client(ctx, id)
+	return &c, err
+}

@@ -62,7 +62,8 @@ func DigestOf(secret string) Digest {
 	if secret == "" {
 		return Digest{}
 	}
-	return sha256.Sum256([]byte(secret))
+	var room [128]byte // of a token and more: on the stack, where a conversion would allocate
+	return sha256.Sum256(append(room[:0], secret...))
 }
 
 // String returns d in hexadecimal.

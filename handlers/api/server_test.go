@@ -426,6 +426,11 @@ func (s *broken) Client(ctx context.Context, id string) (store.Client, error) {
 	return s.Store.Client(ctx, id)
 }
 
+func (s *broken) SharedClient(ctx context.Context, id string) (*store.Client, error) {
+	c, err := s.Client(ctx, id)
+	return &c, err
+}
+
 func (s *broken) User(ctx context.Context, id string) (store.User, error) {
 	if err := s.fail(ctx, "users"); err != nil {
 		return store.User{}, err

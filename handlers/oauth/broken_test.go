@@ -49,6 +49,11 @@ func (b *broken) Client(ctx context.Context, id string) (store.Client, error) {
 	return b.Store.Client(ctx, id)
 }
 
+func (b *broken) SharedClient(ctx context.Context, id string) (*store.Client, error) {
+	c, err := b.Client(ctx, id)
+	return &c, err
+}
+
 func (b *broken) ClientsByOrigin(ctx context.Context, origin string) iter.Seq2[store.Client, error] {
 	if err := b.fails(ctx, "ClientsByOrigin"); err != nil {
 		return func(yield func(store.Client, error) bool) { yield(store.Client{}, err) }

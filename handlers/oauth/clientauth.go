@@ -17,9 +17,9 @@ import (
 
 // caller is the client that sent a request.
 type caller struct {
-	store.Client
-	proven bool // by its secret; a public client is not
-	basic  bool // the secret came in the Authorization header
+	*store.Client      // shared by all who see this call: read only
+	proven        bool // by its secret; a public client is not
+	basic         bool // the secret came in the Authorization header
 
 	proof     *middleware.Proof // of a key (RFC 9449); nil for none
 	resources []string          // that were asked for (RFC 8707)
@@ -44,7 +44,7 @@ func (s *Server) authenticate(w http.ResponseWriter, r *http.Request, f form) (*
 	}
 	var c *caller
 	for _, id := range cred.ids {
-		record, err := s.config.Clients.Client(r.Context(), id)
+		record, err := store.SharedClient(r.Context(), s.config.Clients, id)
 		if err == nil {
 			if !record.Disabled {
 				c = &caller{Client: record, basic: cred.basic}
@@ -56,7 +56,7 @@ func (s *Server) authenticate(w http.ResponseWriter, r *http.Request, f form) (*
 		}
 	}
 	if c != nil && c.Public {
-		s.allowOrigin(w, r, &c.Client)
+		s.allowOrigin(w, r, c.Client)
 	}
 	if len(cred.secrets) == 0 {
 		if c == nil || !c.Public {
@@ -110,9 +110,11 @@ func readCredentials(r *http.Request, f form) (credentials, error) {
 	default:
 		return cred, fault(InvalidRequest, "several Authorization headers")
 	}
-	for _, v := range append(cred.ids, cred.secrets...) {
-		if len(v) > 3*maxSecret { // percent-encoded, each byte takes three
-			return cred, errClient
+	for _, list := range [...][]string{cred.ids, cred.secrets} {
+		for _, v := range list {
+			if len(v) > 3*maxSecret { // percent-encoded, each byte takes three
+				return cred, errClient
+			}
 		}
 	}
 	return cred, nil
@@ -138,7 +140,8 @@ func parseBasic(header string) (user, password string, ok bool) {
 	if !ok || !strings.EqualFold(scheme, "Basic") || len(encoded) > 10*maxSecret {
 		return "", "", false
 	}
-	b, err := base64.StdEncoding.DecodeString(strings.TrimLeft(encoded, " "))
+	var room [128]byte // of most headers
+	b, err := base64.StdEncoding.AppendDecode(room[:0], []byte(strings.TrimLeft(encoded, " ")))
 	if err != nil {
 		return "", "", false
 	}

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/connectid-kit/connectid/internal/deadline"
 )
 
 // The error codes of RFC 6749, sections 4.1.2.1 and 5.2.
@@ -146,8 +148,8 @@ func (s *Server) handle(endpoint string, f func(http.ResponseWriter, *http.Reque
 			writeError(w, &Error{Code: InvalidRequest, Description: "use POST", Status: http.StatusMethodNotAllowed})
 			return
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), s.config.Timeout)
-		defer cancel()
+		ctx := deadline.New(r.Context(), time.Now(), s.config.Timeout)
+		defer ctx.Stop()
 		err := f(w, r.WithContext(ctx))
 		if err == nil {
 			return

@@ -101,10 +101,10 @@ func (s *Server) exchangeExtension(ctx context.Context, c *caller, g ExtensionGr
 	if !covers(allowed, scope) {
 		return answer{}, fault(InvalidScope, "this client may not ask for this scope")
 	}
-	if err := s.mayNeedIDToken(ctx, &c.Client); err != nil {
+	if err := s.mayNeedIDToken(ctx, c.Client); err != nil {
 		return answer{}, err
 	}
-	result, err := g.Exchange(ctx, GrantRequest{Client: c.Client, Authenticated: c.proven, Scope: scope, Resources: c.resources, params: f.params})
+	result, err := g.Exchange(ctx, GrantRequest{Client: *c.Client, Authenticated: c.proven, Scope: scope, Resources: c.resources, params: f.params})
 	if result.GrantID != "" && !isToken(result.GrantID, grantIDLen) {
 		return answer{}, fmt.Errorf("extension grant %q gave a GrantID that is none", g.Type)
 	}
@@ -157,7 +157,7 @@ func (s *Server) exchangeExtension(ctx context.Context, c *caller, g ExtensionGr
 	if !hasScope(result.Scope, scopeOpenID) {
 		return a, nil
 	}
-	a.idToken, err = s.idToken(ctx, &c.Client, idClaims{
+	a.idToken, err = s.idToken(ctx, c.Client, idClaims{
 		userID: result.UserID, access: a.access, authenticatedAt: result.AuthenticatedAt, at: time.Now(),
 	})
 	return a, err

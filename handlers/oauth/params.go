@@ -61,7 +61,7 @@ func parseParams(s string) (p params, repeated []string, err error) {
 	if s == "" {
 		return nil, nil, nil
 	}
-	p = make(params, 0, 8)
+	p = make(params, 0, min(strings.Count(s, "&")+1, maxParams))
 	for pair := range strings.SplitSeq(s, "&") {
 		if pair == "" {
 			continue

@@ -63,7 +63,7 @@ func (s *Server) refresh(ctx context.Context, c *caller, token, scope string) (a
 			scope = g.Scope
 		}
 		if hasScope(scope, scopeOpenID) {
-			if err := s.mayNeedIDToken(ctx, &c.Client); err != nil {
+			if err := s.mayNeedIDToken(ctx, c.Client); err != nil {
 				return answer{}, err
 			}
 		}
@@ -115,7 +115,7 @@ func (s *Server) identify(ctx context.Context, c *caller, g *store.Grant, t *sto
 		return a, nil
 	}
 	var err error
-	a.idToken, err = s.idToken(ctx, &c.Client, idClaims{
+	a.idToken, err = s.idToken(ctx, c.Client, idClaims{
 		userID: g.UserID, sessionID: g.SessionID, access: a.access, authenticatedAt: g.AuthenticatedAt, at: t.CreatedAt,
 	})
 	return a, err
@@ -159,7 +159,7 @@ func (s *Server) rotate(ctx context.Context, c *caller, g store.Grant, token, sc
 	g.Generation++
 	g.RotatedAt = now
 	g.KeyID = keyID
-	g.RefreshExpires = earlier(now.Add(s.refreshLifetime(&c.Client)), g.ExpiresAt)
+	g.RefreshExpires = earlier(now.Add(s.refreshLifetime(c.Client)), g.ExpiresAt)
 	t := s.accessToken(c, &g, a.access, scope, resources, now)
 	if err := s.config.Grants.SwapGrant(ctx, g, t); err != nil {
 		return answer{}, fmt.Errorf("rotate refresh token: %w", err)
@@ -227,7 +227,7 @@ const touchEvery = time.Minute
 func (s *Server) renew(ctx context.Context, c *caller, g store.Grant, token, scope string, resources []string, now time.Time) (answer, error) {
 	a := answer{access: randomToken(), refresh: token, scope: scope, dpop: c.proof != nil}
 	t := s.accessToken(c, &g, a.access, scope, resources, now)
-	until := earlier(now.Add(s.refreshLifetime(&c.Client)), g.ExpiresAt)
+	until := earlier(now.Add(s.refreshLifetime(c.Client)), g.ExpiresAt)
 	var err error
 	if bindRefresh(&g, c) || until.Sub(g.RefreshExpires) >= touchEvery {
 		g.RefreshExpires = until

@@ -10,6 +10,9 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/argon2"
+
+	"github.com/connectid-kit/connectid/internal/keys"
+	"github.com/connectid-kit/connectid/store"
 )
 
 // NewSecret returns a client secret of 256 random bits and its hash for
@@ -84,10 +87,10 @@ func fastHash(secret string) string {
 // fastMatch compares in constant time. A hash of another kind never matches.
 func fastMatch(hash, secret string) bool {
 	var got [43]byte
-	sum := sha256.Sum256([]byte(secret))
+	sum := store.DigestOf(secret)
 	base64.RawURLEncoding.Encode(got[:], sum[:])
 	want, ok := strings.CutPrefix(hash, fastPrefix)
-	return subtle.ConstantTimeCompare(got[:], []byte(want)) == 1 && ok
+	return subtle.ConstantTimeCompare(got[:], []byte(want)) == 1 && ok && secret != ""
 }
 
 func isSlow(hash string) bool { return strings.HasPrefix(hash, slowPrefix) }
@@ -149,5 +152,5 @@ func parseArgon(hash string) (p argonParams, key []byte, err error) {
 func randomToken() string {
 	var b [32]byte
 	rand.Read(b[:])
-	return base64.RawURLEncoding.EncodeToString(b[:])
+	return keys.Token(b)
 }

@@ -3,7 +3,6 @@ package oauth
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
@@ -54,7 +53,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	if !validScope(scope) {
 		return fault(InvalidScope, "malformed scope")
 	}
-	if c.resources, err = resourcesOf(&c.Client, f.all(paramResource)); err != nil {
+	if c.resources, err = resourcesOf(c.Client, f.all(paramResource)); err != nil {
 		return err
 	}
 	if _, misplaced := f.query.find(paramResource); misplaced {
@@ -93,7 +92,7 @@ func (s *Server) exchangeCode(ctx context.Context, c *caller, p params) (answer,
 	if verifier != "" && !validVerifier(verifier) {
 		return answer{}, fault(InvalidRequest, "malformed code_verifier")
 	}
-	if err := s.mayNeedIDToken(ctx, &c.Client); err != nil {
+	if err := s.mayNeedIDToken(ctx, c.Client); err != nil {
 		return answer{}, err
 	}
 	now := time.Now()
@@ -163,7 +162,7 @@ func (s *Server) exchangeCode(ctx context.Context, c *caller, p params) (answer,
 	if !hasScope(taken.Scope, scopeOpenID) {
 		return a, nil
 	}
-	a.idToken, err = s.idToken(ctx, &c.Client, idClaims{
+	a.idToken, err = s.idToken(ctx, c.Client, idClaims{
 		userID: taken.UserID, sessionID: taken.SessionID, nonce: taken.Nonce, access: a.access,
 		authenticatedAt: taken.AuthenticatedAt, method: session.Method, at: now,
 	})
@@ -209,9 +208,9 @@ func validVerifier(v string) bool {
 // proves checks a verifier as RFC 7636, section 4.6 does for S256.
 func proves(verifier, challenge string) bool {
 	var got [43]byte
-	sum := sha256.Sum256([]byte(verifier))
+	sum := store.DigestOf(verifier)
 	base64.RawURLEncoding.Encode(got[:], sum[:])
-	return subtle.ConstantTimeCompare(got[:], []byte(challenge)) == 1
+	return verifier != "" && subtle.ConstantTimeCompare(got[:], []byte(challenge)) == 1
 }
 
 // startGrant stores a grant with its first tokens, for the caller's resources and
@@ -225,7 +224,7 @@ func (s *Server) startGrant(ctx context.Context, c *caller, g store.Grant, withR
 		g.DPoPKey = c.refreshKey()
 		a.refresh = g.ID + "." + randomToken()
 		g.Refresh = store.DigestOf(a.refresh)
-		g.RefreshExpires = earlier(now.Add(s.refreshLifetime(&c.Client)), g.ExpiresAt)
+		g.RefreshExpires = earlier(now.Add(s.refreshLifetime(c.Client)), g.ExpiresAt)
 	}
 	t := s.accessToken(c, &g, a.access, g.Scope, c.resources, now)
 	if !withRefresh {
@@ -253,7 +252,7 @@ func (s *Server) accessToken(c *caller, g *store.Grant, token, scope string, res
 		Resources: resources,
 		DPoPKey:   c.key(),
 		CreatedAt: now,
-		ExpiresAt: earlier(now.Add(s.accessLifetime(&c.Client)), g.ExpiresAt),
+		ExpiresAt: earlier(now.Add(s.accessLifetime(c.Client)), g.ExpiresAt),
 	}
 }
 
@@ -278,7 +277,7 @@ func (s *Server) clientToken(ctx context.Context, c *caller, scope string) (answ
 		Resources: c.resources,
 		DPoPKey:   c.key(),
 		CreatedAt: now,
-		ExpiresAt: now.Add(s.accessLifetime(&c.Client)),
+		ExpiresAt: now.Add(s.accessLifetime(c.Client)),
 	}
 	if err := s.config.Grants.PutAccessToken(ctx, t); err != nil {
 		return answer{}, fmt.Errorf("put access token: %w", err)
@@ -340,7 +339,7 @@ func (a *answer) expiresIn(at, now time.Time) {
 }
 
 func (a *answer) write(w http.ResponseWriter) error {
-	b := make([]byte, 0, 320+len(a.idToken))
+	b := make([]byte, 0, 128+len(a.access)+len(a.refresh)+len(a.scope)+len(a.idToken)) // with room for the names
 	b = append(b, `{"access_token":`...)
 	b = appendString(b, a.access)
 	if a.dpop {

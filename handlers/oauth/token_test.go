@@ -408,3 +408,13 @@ func TestAnswerEncoding(t *testing.T) {
 		}
 	}
 }
+
+// A verifier has 43 characters at least (RFC 7636, section 4.1): none proves
+// nothing, whatever the challenge was computed from.
+func TestNoVerifierProvesNothing(t *testing.T) {
+	w := newWorld(t)
+	for _, challenge := range []string{challengeOf(""), strings.Repeat("A", 43)} {
+		code := w.putCode("web", func(c *store.AuthorizationCode) { c.Challenge = challenge })
+		w.refused(basic("web", webSecret, without(redeem(code), "code_verifier")), 400, "invalid_grant")
+	}
+}

@@ -193,4 +193,8 @@ func (c *Codec) Open(name, sealed string) ([]byte, error) {
 }
 
 // Token returns the digest as a token: base64url without padding.
-func Token(d store.Digest) string { return base64.RawURLEncoding.EncodeToString(d[:]) }
+func Token(d store.Digest) string {
+	var b [43]byte
+	base64.RawURLEncoding.Encode(b[:], d[:])
+	return string(b[:])
+}
