@@ -3,7 +3,7 @@ package deadline
 
 import (
 	"context"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,10 +13,12 @@ import (
 // should not pay for a timer each time.
 type Deadline struct {
 	context.Context
-	at time.Time
+	at    time.Time
+	timer atomic.Pointer[timer] // set by the first Done
+}
 
-	mu     sync.Mutex
-	real   context.Context // made by the first Done
+type timer struct {
+	context.Context
 	cancel context.CancelFunc
 }
 
@@ -32,10 +34,8 @@ func New(parent context.Context, now time.Time, d time.Duration) *Deadline {
 
 // Stop releases what the context holds.
 func (d *Deadline) Stop() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.cancel != nil {
-		d.cancel()
+	if t := d.timer.Load(); t != nil {
+		t.cancel()
 	}
 }
 
@@ -44,26 +44,27 @@ func (d *Deadline) Deadline() (time.Time, bool) { return d.at, true }
 
 // Done sets the timer.
 func (d *Deadline) Done() <-chan struct{} {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.real == nil {
-		d.real, d.cancel = context.WithDeadline(d.Context, d.at)
+	if t := d.timer.Load(); t != nil {
+		return t.Done()
 	}
-	return d.real.Done()
+	t := &timer{}
+	t.Context, t.cancel = context.WithDeadline(d.Context, d.at)
+	if !d.timer.CompareAndSwap(nil, t) { // somebody else began to wait
+		t.cancel()
+		t = d.timer.Load()
+	}
+	return t.Done()
 }
 
 // Err looks at the clock while there is no timer.
 func (d *Deadline) Err() error {
-	d.mu.Lock()
-	ctx := d.real
-	d.mu.Unlock()
-	if ctx != nil {
-		return ctx.Err()
+	if t := d.timer.Load(); t != nil {
+		return t.Err()
 	}
 	if err := d.Context.Err(); err != nil {
 		return err
 	}
-	if !time.Now().Before(d.at) {
+	if time.Until(d.at) <= 0 { // half of what time.Now costs
 		return context.DeadlineExceeded
 	}
 	return nil
@@ -72,11 +73,8 @@ func (d *Deadline) Err() error {
 // Value asks the context with the timer once there is one, so that contexts made
 // from d hang on that instead of starting a goroutine.
 func (d *Deadline) Value(key any) any {
-	d.mu.Lock()
-	ctx := d.real
-	d.mu.Unlock()
-	if ctx != nil {
-		return ctx.Value(key)
+	if t := d.timer.Load(); t != nil {
+		return t.Value(key)
 	}
 	return d.Context.Value(key)
 }

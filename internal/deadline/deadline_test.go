@@ -3,6 +3,7 @@ package deadline_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,4 +61,25 @@ func TestDeadline(t *testing.T) {
 			t.Errorf("parent cancelled: %v", d.Err())
 		}
 	})
+}
+
+// All who begin to wait at once wait for the same timer, which Stop ends.
+func TestManyWait(t *testing.T) {
+	d := deadline.New(t.Context(), time.Now(), time.Hour)
+	channels := make([]<-chan struct{}, 64)
+	var wg sync.WaitGroup
+	for i := range channels {
+		wg.Go(func() { channels[i] = d.Done() })
+	}
+	wg.Wait()
+	if d.Err() != nil {
+		t.Fatalf("before the time-out: %v", d.Err())
+	}
+	d.Stop()
+	for i, c := range channels {
+		if c != channels[0] {
+			t.Fatalf("caller %d waits for a timer of its own", i)
+		}
+		<-c
+	}
 }
