@@ -3,14 +3,17 @@ GO       ?= go
 SHELL    := /bin/bash
 MODULES   = $(shell $(GO) list -f '{{.Dir}}' -m)
 FUZZTIME ?= 20s
+# Other servers' benchmarks, each built with the versions that it asks for. They
+# are not in go.work, so that no test downloads or compiles them.
+PEERS     = bench/peers bench/peers/fosite bench/peers/gooauth2 bench/peers/zitadel
 # The race detector needs a C compiler; examples/browser/prepare.sh installs one
 # where it may.
 RACE      = $(shell test "$$($(GO) env CGO_ENABLED)" = 1 && echo -race)
 
-.PHONY: help test browser soak bench lint fuzz cover run tidy
+.PHONY: help test browser soak bench bench-peers lint fuzz cover run tidy
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
 
 test: ## all tests, the kit's with the race detector, then the browser's
 	@examples/browser/prepare.sh
@@ -42,6 +45,9 @@ bench: ## ns/op, B/op and allocs of what must be fast, memory and SQLite
 		(cd "$$dir" && $(GO) test -run '^$$' -bench . -benchmem ./... | awk '!/no test files|^PASS$$|^ok /'); \
 	done
 
+bench-peers: ## the same work by this kit and its peers, as one table; 5 minutes
+	@GOWORK=off $(GO) run -C bench/peers . $(BENCHFLAGS)
+
 lint: ## gofmt, vet and staticcheck; staticcheck.conf has the exceptions
 	@bad=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
 		test -z "$$bad" || { echo "gofmt would change:" $$bad; exit 1; }
@@ -49,6 +55,10 @@ lint: ## gofmt, vet and staticcheck; staticcheck.conf has the exceptions
 	@set -e; for dir in $(MODULES); do \
 		echo "== $${dir#$(CURDIR)/}"; \
 		(cd "$$dir" && $(GO) vet ./... && $(CURDIR)/bin/staticcheck ./...); \
+	done
+	@set -e; for dir in $(PEERS); do \
+		echo "== $$dir"; \
+		(cd "$$dir" && GOWORK=off $(GO) vet ./... && GOWORK=off $(CURDIR)/bin/staticcheck ./...); \
 	done
 
 fuzz: ## every fuzz target for FUZZTIME (default 20s)
@@ -71,4 +81,5 @@ run: ## the quickstart
 
 tidy: ## go mod tidy and go fix in every module
 	@set -e; for dir in $(MODULES); do (cd "$$dir" && $(GO) mod tidy -e && $(GO) fix ./...); done
+	@set -e; for dir in $(PEERS); do (cd "$$dir" && GOWORK=off $(GO) mod tidy && GOWORK=off $(GO) fix ./...); done
 	cd tools && GOWORK=off $(GO) mod tidy

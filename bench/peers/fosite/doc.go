@@ -1,0 +1,2 @@
+// Package fosite gives the work to github.com/ory/fosite.
+package fosite

@@ -1,0 +1,3 @@
+module github.com/connectid-kit/connectid/bench/peers
+
+go 1.26.0

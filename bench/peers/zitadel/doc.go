@@ -1,0 +1,2 @@
+// Package zitadel gives the work to github.com/zitadel/oidc.
+package zitadel
