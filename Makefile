@@ -45,7 +45,7 @@ bench: ## ns/op, B/op and allocs of what must be fast, memory and SQLite
 		(cd "$$dir" && $(GO) test -run '^$$' -bench . -benchmem ./... | awk '!/no test files|^PASS$$|^ok /'); \
 	done
 
-bench-peers: ## the same work by this kit and its peers, as one table; 5 minutes
+bench-peers: ## the same work by this kit and its peers, as one table; 5 minutes and more
 	@GOWORK=off $(GO) run -C bench/peers . $(BENCHFLAGS)
 
 lint: ## gofmt, vet and staticcheck; staticcheck.conf has the exceptions

@@ -18,7 +18,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -194,10 +193,11 @@ const batch = 1000
 func Bench(b *testing.B, open func(tb testing.TB, scope string) Server) {
 	b.Run("client credentials", func(b *testing.B) {
 		c := open(b, Plain).caller()
-		begin(b)
+		m := measure(b)
 		for b.Loop() {
 			c.tokens(b, clientCredentials)
 		}
+		m.report()
 	})
 	b.Run("code exchange", func(b *testing.B) { benchExchange(b, open(b, Plain), Plain) })
 	if open(b, OpenID).Key != nil {
@@ -207,10 +207,11 @@ func Bench(b *testing.B, open func(tb testing.TB, scope string) Server) {
 		s := open(b, Plain)
 		c := s.caller()
 		answer := c.tokens(b, exchange(s.code(b, Plain)))
-		begin(b)
+		m := measure(b)
 		for b.Loop() {
 			answer = c.tokens(b, refresh(string(member(answer, `"refresh_token":"`))))
 		}
+		m.report()
 	})
 	b.Run("bearer check", func(b *testing.B) {
 		s := open(b, Plain)
@@ -222,7 +223,7 @@ func Bench(b *testing.B, open func(tb testing.TB, scope string) Server) {
 		}
 		c = newCaller(s.Guard, http.MethodGet, "https://api.example/articles/7")
 		i := 0
-		begin(b)
+		m := measure(b)
 		for b.Loop() {
 			c.template.Header = headers[i%batch]
 			i++
@@ -230,26 +231,21 @@ func Bench(b *testing.B, open func(tb testing.TB, scope string) Server) {
 				b.Fatalf("answered %d %s", status, body)
 			}
 		}
+		m.report()
 	})
-}
-
-// begin clears away what the preparation left, which is not the operation's.
-func begin(b *testing.B) {
-	b.ReportAllocs()
-	runtime.GC()
 }
 
 func benchExchange(b *testing.B, s Server, scope string) {
 	c := s.caller()
 	bodies := make([]string, 0, batch)
+	m := measure(b)
 	for b.Loop() {
 		if len(bodies) == 0 {
-			b.StopTimer()
+			m.pause()
 			for range batch {
 				bodies = append(bodies, exchange(s.code(b, scope)))
 			}
-			begin(b)
-			b.StartTimer()
+			m.resume()
 		}
 		answer := c.tokens(b, bodies[len(bodies)-1])
 		bodies = bodies[:len(bodies)-1]
@@ -260,6 +256,7 @@ func benchExchange(b *testing.B, s Server, scope string) {
 			b.Fatalf("no ID token: %s", answer)
 		}
 	}
+	m.report()
 }
 
 func (s Server) code(tb testing.TB, scope string) string {
