@@ -10,12 +10,12 @@ require (
 )
 
 require (
-	github.com/go-jose/go-jose/v4 v4.1.4 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	google.golang.org/protobuf v1.36.11 // indirect
 )
 
 require (
+	github.com/go-jose/go-jose/v4 v4.1.4
 	github.com/justinas/nosurf v1.2.0
 	github.com/tdewolff/parse/v2 v2.8.20
 	golang.org/x/text v0.43.0
