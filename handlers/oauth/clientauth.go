@@ -382,10 +382,12 @@ func (k *secretChecker) count(ctx context.Context, address, clientID string) (gi
 	}, nil
 }
 
-// limited answers like a wrong secret, but for the status.
+// limited is the same for a client that is known and one that is not. It is no
+// invalid_client, which would have to be 401 (RFC 6749, section 5.2): nothing was
+// compared.
 func limited(until time.Time) *Error {
 	return &Error{
-		Code: InvalidClient, Status: http.StatusTooManyRequests,
+		Code: TemporarilyUnavailable, Status: http.StatusTooManyRequests,
 		Description: "too many wrong client secrets from this address",
 		RetryAfter:  max(time.Until(until), time.Second),
 	}

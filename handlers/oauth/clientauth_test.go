@@ -195,7 +195,7 @@ func TestWrongSecretsAreLimited(t *testing.T) {
 				for range 10 {
 					w.refused(from("thief", "wrong"), 401, oauth.InvalidClient)
 				}
-				a := w.refused(from("thief", "wrong"), 429, oauth.InvalidClient)
+				a := w.refused(from("thief", "wrong"), 429, oauth.TemporarilyUnavailable)
 				if a.Header.Get("Retry-After") != "900" {
 					t.Errorf("Retry-After %q, want 900", a.Header.Get("Retry-After"))
 				}
@@ -227,7 +227,7 @@ func TestWrongSecretsOfOneAddress(t *testing.T) {
 			w.ok(basic("human", humanSecret, v)) // slow once, proven from then on
 		}
 	}
-	w.refused(basic("web", "wrong", v), 429, oauth.InvalidClient)
+	w.refused(basic("web", "wrong", v), 429, oauth.TemporarilyUnavailable)
 	w.ok(basic("web", webSecret, v))
 	w.ok(basic("human", humanSecret, v))
 }

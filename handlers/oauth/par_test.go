@@ -419,7 +419,7 @@ func TestPushLimits(t *testing.T) {
 	for range 10 {
 		push("192.0.2.9:1", basic("other", "wrong", ask("other")))
 	}
-	if a := push("192.0.2.9:1", basic("other", "wrong", ask("other"))); a.Status != 429 || a.Error != oauth.InvalidClient {
+	if a := push("192.0.2.9:1", basic("other", "wrong", ask("other"))); a.Status != 429 || a.Error != oauth.TemporarilyUnavailable {
 		t.Errorf("wrong secrets: %d %s", a.Status, a.Body)
 	}
 }
