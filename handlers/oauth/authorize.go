@@ -218,6 +218,11 @@ func (s *Server) parseAuthorize(ctx context.Context, q url.Values, at door) (a a
 	if err := a.setRedirect(q.Get("redirect_uri")); err != nil {
 		return a, err
 	}
+	if a.redirectURI == "" && hasScope(q.Get("scope"), scopeOpenID) {
+		// OpenID Connect Core 1.0, section 3.1.2.1: required, also where there is
+		// only one.
+		return a, &gui.Fault{Param: "redirect_uri", Reason: "is missing"}
+	}
 	if states := q["state"]; len(states) == 1 {
 		a.state = states[0]
 	}
