@@ -58,7 +58,9 @@ type Client struct {
 	InsecureSkipPKCE bool
 	// OmitIssuer leaves out the iss parameter of RFC 9207.
 	OmitIssuer bool
-	// KeepRefreshToken turns rotation of refresh tokens off.
+	// KeepRefreshToken turns rotation of refresh tokens off. Those of a public
+	// client rotate all the same, unless they are bound to a key (RFC 9700, section
+	// 4.14.2).
 	KeepRefreshToken bool
 	// MayIntrospect lets the client call the introspection endpoint.
 	MayIntrospect bool

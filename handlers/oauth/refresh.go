@@ -81,7 +81,7 @@ func (s *Server) refresh(ctx context.Context, c *caller, token, scope string) (a
 		}
 		var a answer
 		switch {
-		case current && c.KeepRefreshToken:
+		case current && c.keeps(&g):
 			a, err = s.renew(ctx, c, g, token, scope, resources, now)
 		case current:
 			a, err = s.rotate(ctx, c, g, token, scope, resources, now)
@@ -104,6 +104,13 @@ func (s *Server) refresh(ctx context.Context, c *caller, token, scope string) (a
 		}
 	}
 	return answer{}, errors.New("refresh: too many conflicts")
+}
+
+// keeps reports whether the client's refresh tokens of the grant do not rotate.
+// Those of a public client do, unless they are bound to a key (RFC 9700, section
+// 4.14.2).
+func (c *caller) keeps(g *store.Grant) bool {
+	return c.KeepRefreshToken && (!c.Public || !g.DPoPKey.IsZero())
 }
 
 // identify adds the ID token to the answer to a refresh, if its scope has openid. It
