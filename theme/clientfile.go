@@ -236,7 +236,12 @@ func (p *clientParser) check(c *store.Client) {
 		}
 		return nil
 	})
-	_, err = target.NewSet([]string{c.BackchannelLogoutURI}, c.InsecureAllowHTTP)
+	// OpenID Connect Back-Channel Logout 1.0, section 2.2: it may have a query, and
+	// has no fragment.
+	place, _, _ := strings.Cut(c.BackchannelLogoutURI, "?")
+	if _, err = target.NewSet([]string{place}, c.InsecureAllowHTTP); err == nil {
+		_, err = target.ParseRedirect(c.BackchannelLogoutURI)
+	}
 	p.one("backchannelLogoutUri", err == nil, "%v", err)
 	p.one("idTokenAlg", c.IDTokenAlg == "ES256" || c.IDTokenAlg == "RS256", "want ES256 or RS256")
 	p.each("secretHashes", c.Secrets, func(v string) error {

@@ -28,7 +28,7 @@ const goodClient = `{
 	"grantTypes": ["authorization_code"], "scopes": ["profile"],
 	"insecureSkipPkce": true, "omitIssuer": true, "keepRefreshToken": true, "mayIntrospect": true,
 	"consentRequired": true, "requirePar": true, "requireDpop": true, "resources": ["https://api.a.test/v1"],
-	"postLogoutRedirectUris": ["https://www.a.test/bye"], "backchannelLogoutUri": "https://www.a.test/backchannel", "idTokenAlg": "RS256",
+	"postLogoutRedirectUris": ["https://www.a.test/bye"], "backchannelLogoutUri": "https://www.a.test/backchannel?of=a", "idTokenAlg": "RS256",
 	"accessLifetime": "1h", "refreshLifetime": "720h", "passwordOptional": true,
 	"callsPerMinute": 1, "callsPerSecond": 2, "sendsPerHour": 3
 }
@@ -92,7 +92,7 @@ func TestLoadFolder(t *testing.T) {
 		Secrets: []string{"sha256:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"}, GrantTypes: []string{"authorization_code"}, Scopes: []string{"profile"},
 		InsecureSkipPKCE: true, OmitIssuer: true, KeepRefreshToken: true, MayIntrospect: true,
 		ConsentRequired: true, RequirePAR: true, RequireDPoP: true, Resources: []string{"https://api.a.test/v1"},
-		PostLogoutRedirectURIs: []string{"https://www.a.test/bye"}, BackchannelLogoutURI: "https://www.a.test/backchannel", IDTokenAlg: "RS256",
+		PostLogoutRedirectURIs: []string{"https://www.a.test/bye"}, BackchannelLogoutURI: "https://www.a.test/backchannel?of=a", IDTokenAlg: "RS256",
 		AccessLifetime: time.Hour, RefreshLifetime: 720 * time.Hour, PasswordOptional: true, CallsPerMinute: 1, CallsPerSecond: 2, SendsPerHour: 3,
 	}
 	if !reflect.DeepEqual(f.Client, want) || !f.HasClient {

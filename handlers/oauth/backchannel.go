@@ -122,6 +122,10 @@ func (s *Server) tellLogout(ctx context.Context, d store.Delivery) (done bool, e
 	case c.Disabled || c.BackchannelLogoutURI == "":
 		return true, nil
 	}
+	// Section 2.2. A query is kept.
+	if u, err := url.Parse(c.BackchannelLogoutURI); err != nil || !u.IsAbs() || u.Host == "" || strings.Contains(c.BackchannelLogoutURI, "#") {
+		return true, fmt.Errorf("bad BackchannelLogoutURI of %s: want an absolute URL without a fragment", c.ID)
+	}
 	token, err := s.logoutToken(ctx, c, news)
 	if err != nil {
 		return false, err

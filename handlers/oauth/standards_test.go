@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/connectid-kit/connectid/handlers/oauth"
@@ -410,4 +411,31 @@ func TestPublicClientsRotate(t *testing.T) {
 	third := w.ok(public(refreshWith(second.Refresh)))
 	w.refused(public(refreshWith(first.Refresh)), 400, oauth.InvalidGrant)
 	w.refused(public(refreshWith(third.Refresh)), 400, oauth.InvalidGrant)
+}
+
+// OpenID Connect Back-Channel Logout 1.0, section 2.2.
+func TestBackchannelURI(t *testing.T) {
+	t.Parallel()
+	for uri, called := range map[string]bool{
+		"https://app.test/logout":           true,
+		"https://app.test/logout?a=%2f&b&a": true,
+		"https://app.test/logout#f":         false,
+		"https://app.test/logout#":          false,
+		"/logout":                           false,
+		"app.test/logout":                   false,
+		"https:/logout":                     false,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			rp := &relyingParty{}
+			w := logoutWorld(t, rp, func(c *store.Client) { c.BackchannelLogoutURI = uri })
+			w.ended("a", aLogout)
+			time.Sleep(time.Hour)
+			if (rp.calls() == 1) != called || rp.calls() > 1 {
+				t.Fatalf("%s: %d calls", uri, rp.calls())
+			}
+			if called && rp.got[0].URL.String() != uri {
+				t.Errorf("%s: called %s", uri, rp.got[0].URL)
+			}
+		})
+	}
 }
