@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/connectid-kit/connectid/flows/account"
 	"github.com/connectid-kit/connectid/handlers/oauth"
 	"github.com/connectid-kit/connectid/store"
 )
@@ -437,5 +438,30 @@ func TestBackchannelURI(t *testing.T) {
 				t.Errorf("%s: called %s", uri, rp.got[0].URL)
 			}
 		})
+	}
+}
+
+// OpenID Connect Core 1.0, sections 2, 5.7 and 8: a sub is short, and of one user
+// for ever.
+func TestSubjects(t *testing.T) {
+	t.Parallel()
+	p := newPortal(t)
+	users := p.store.(store.Users)
+	seen := map[string]bool{}
+	for u := p.user; len(seen) < 5; {
+		if len(u.ID) < 22 || len(u.ID) > 255 || seen[u.ID] || strings.ContainsFunc(u.ID, func(c rune) bool { return c <= ' ' || c > '~' }) {
+			t.Errorf("sub %q, after %v", u.ID, seen)
+		}
+		seen[u.ID] = true
+		if err := users.DeleteUser(t.Context(), u.ID); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		u, err = p.accounts.CreateUser(t.Context(), account.NewUser{
+			Client: clients()[0], Credential: must(account.ParseCredential(email, "NO")), Password: password, Lang: "en", TermsAccepted: true,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }
