@@ -18,6 +18,7 @@ help: ## this list
 test: ## all tests, the kit's with the race detector, then the browser's
 	@examples/browser/prepare.sh
 	@flows/directory/entra/prepare.sh
+	@examples/interop/prepare.sh
 	@$(MAKE) --no-print-directory --keep-going race browser
 
 .PHONY: race
