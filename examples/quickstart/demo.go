@@ -75,6 +75,7 @@ func (d *demo) open(ctx context.Context) (err error) {
 		Store: d.store, Keys: d.data.Keys, LoginURL: d.Login, APIURL: d.API,
 		Sender: d.outbox, Clients: clients.Folders, Directories: directories,
 		InsecureAllowHTTP: !d.secure(),
+		LogoutClient:      &http.Client{Timeout: 5 * time.Second, Transport: d.transport(), CheckRedirect: stay},
 		Logger:            d.logger,
 	})
 	if err != nil {
@@ -98,6 +99,9 @@ func (d *demo) open(ctx context.Context) (err error) {
 	d.login = connectid.Clean(mux)
 	return d.openPapers()
 }
+
+// stay follows no redirect.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // register writes the client records; addresses and secrets may have changed
 // since the last start.
