@@ -203,7 +203,8 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 	k.oauth, err = oauth.New(oauthConfig)
 	note(err)
 	k.api, err = api.New(api.Config{
-		Prefix: k.apiPath, URL: at.api.String(), DPoP: dpop, Clients: clients, Users: c.Store, Grants: c.Store, Counters: c.Store, Addresses: proxies,
+		Prefix: k.apiPath, URL: at.api.String(), AuthorizationURL: loginURL + "/oauth/authorize", TokenURL: loginURL + "/oauth/token",
+		DPoP: dpop, Clients: clients, Users: c.Store, Grants: c.Store, Counters: c.Store, Addresses: proxies,
 		Version: c.Version, LegacyXML: c.LegacyXML, CallsPerMinute: c.CallsPerMinute, CallsPerSecond: c.CallsPerSecond,
 		AnonymousPerMinute: c.AnonymousPerMinute, Publishers: systems, Accounts: k.accounts, Logger: c.Logger,
 		Lifecycle: c.Lifecycle, TestEnvironment: c.TestEnvironment, OnDeprecatedCall: c.OnDeprecatedCall,

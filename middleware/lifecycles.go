@@ -116,6 +116,9 @@ type Endpoint struct {
 	header http.Header
 }
 
+// Lifecycle returns the endpoint's dates, with the defaults filled in.
+func (e *Endpoint) Lifecycle() Lifecycle { return e.life }
+
 // Stage returns the stage that the endpoint is in.
 func (e *Endpoint) Stage() Stage { return e.life.stage(time.Now()) }
 

@@ -61,24 +61,31 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if e.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "5")
 	}
-	body, marshalErr := json.Marshal(struct {
-		ExceptionType    string `json:"exceptionType"`
-		ErrorMessage     string `json:"errorMessage"`
-		Error            string `json:"error,omitempty"`
-		ErrorDescription string `json:"error_description,omitempty"`
-	}{e.Type, e.Message, e.Code, describe(e)})
+	body, marshalErr := json.Marshal(e.body())
 	if marshalErr != nil {
 		body = []byte("{}") // four strings always marshal
 	}
 	write(w, r, e.Status, "application/json; charset=utf-8", body)
 }
 
-// describe returns the error_description, which stands beside error alone.
-func describe(e *Error) string {
-	if e.Code == "" {
-		return ""
+// errorBody is the body of every answer that says what is wrong.
+type errorBody struct {
+	// ExceptionType is the kind of fault, for programs.
+	ExceptionType string `json:"exceptionType"`
+	// ErrorMessage is for the developer of the calling program, not for readers.
+	ErrorMessage string `json:"errorMessage"`
+	// Error is the code of RFC 6750, section 3.1, of faults of the token.
+	Error string `json:"error,omitempty"`
+	// ErrorDescription stands beside Error and says the same as ErrorMessage.
+	ErrorDescription string `json:"error_description,omitempty"`
+}
+
+func (e *Error) body() errorBody {
+	b := errorBody{ExceptionType: e.Type, ErrorMessage: e.Message, Error: e.Code}
+	if e.Code != "" {
+		b.ErrorDescription = e.Message
 	}
-	return e.Message
+	return b
 }
 
 // answerTo returns what the caller is told of err. A store that failed is 503

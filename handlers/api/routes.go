@@ -19,29 +19,31 @@ type endpoint struct {
 	// allow says whose token opens it.
 	allow func(middleware.Token) error
 	serve func(s *Server, w http.ResponseWriter, r *http.Request, t middleware.Token) error
+	// operation describes it to developers.
+	operation operation
 }
 
 // endpoints lists the API: what a user's token opens stands under v1/, what a
 // client's own opens under v1/client/.
 var endpoints = []endpoint{
-	{http.MethodGet, "v1/customer/profile", middleware.RequireUserToken, (*Server).profile},
-	{http.MethodGet, "v1/customer/info", middleware.RequireUserToken, (*Server).info},
-	{http.MethodPost, "v1/customer/info", middleware.RequireUserToken, (*Server).changeInfo},
-	{http.MethodPost, "v1/customer/access", middleware.RequireUserToken, (*Server).userAccess},
-	{http.MethodGet, "v1/customer/product", middleware.RequireUserToken, (*Server).customerProducts},
-	{http.MethodGet, "v1/subscription", middleware.RequireUserToken, (*Server).subscriptions},
+	{http.MethodGet, "v1/customer/profile", middleware.RequireUserToken, (*Server).profile, getProfile},
+	{http.MethodGet, "v1/customer/info", middleware.RequireUserToken, (*Server).info, getCustomerInfo},
+	{http.MethodPost, "v1/customer/info", middleware.RequireUserToken, (*Server).changeInfo, replaceCustomerInfo},
+	{http.MethodPost, "v1/customer/access", middleware.RequireUserToken, (*Server).userAccess, checkAccess},
+	{http.MethodGet, "v1/customer/product", middleware.RequireUserToken, (*Server).customerProducts, listCustomerProducts},
+	{http.MethodGet, "v1/subscription", middleware.RequireUserToken, (*Server).subscriptions, listSubscriptions},
 
-	{http.MethodGet, "v1/client/customer/info/{customerNumber}", middleware.RequireClientToken, (*Server).clientInfo},
-	{http.MethodPost, "v1/client/access", middleware.RequireClientToken, (*Server).clientAccess},
-	{http.MethodGet, "v1/client/subscription/{customerNumber}", middleware.RequireClientToken, (*Server).clientSubscriptions},
-	{http.MethodGet, "v1/client/product", middleware.RequireClientToken, (*Server).products},
-	{http.MethodPost, "v1/client/product", middleware.RequireClientToken, (*Server).changedProducts},
-	{http.MethodGet, "v1/client/product/subscription", middleware.RequireClientToken, (*Server).subscriptionProducts},
-	{http.MethodGet, "v1/client/coupon/{productCode}", middleware.RequireClientToken, (*Server).coupons},
-	{http.MethodPost, "v1/client/coupon/price", middleware.RequireClientToken, (*Server).couponPrice},
-	{http.MethodGet, "v1/client/voucher/coupons/{voucherCode}", middleware.RequireClientToken, (*Server).voucherCoupons},
-	{http.MethodPost, "v1/client/extid", middleware.RequireClientToken, (*Server).openExternal},
-	{http.MethodPost, "v1/client/extid/customer", middleware.RequireClientToken, (*Server).openExternalCustomer},
+	{http.MethodGet, "v1/client/customer/info/{customerNumber}", middleware.RequireClientToken, (*Server).clientInfo, getCustomerInfoByNumber},
+	{http.MethodPost, "v1/client/access", middleware.RequireClientToken, (*Server).clientAccess, checkClientAccess},
+	{http.MethodGet, "v1/client/subscription/{customerNumber}", middleware.RequireClientToken, (*Server).clientSubscriptions, listCustomerSubscriptions},
+	{http.MethodGet, "v1/client/product", middleware.RequireClientToken, (*Server).products, listProducts},
+	{http.MethodPost, "v1/client/product", middleware.RequireClientToken, (*Server).changedProducts, listChangedProducts},
+	{http.MethodGet, "v1/client/product/subscription", middleware.RequireClientToken, (*Server).subscriptionProducts, listSubscriptionProducts},
+	{http.MethodGet, "v1/client/coupon/{productCode}", middleware.RequireClientToken, (*Server).coupons, listCoupons},
+	{http.MethodPost, "v1/client/coupon/price", middleware.RequireClientToken, (*Server).couponPrice, priceCoupon},
+	{http.MethodGet, "v1/client/voucher/coupons/{voucherCode}", middleware.RequireClientToken, (*Server).voucherCoupons, listVoucherCoupons},
+	{http.MethodPost, "v1/client/extid", middleware.RequireClientToken, (*Server).openExternal, openExternal},
+	{http.MethodPost, "v1/client/extid/customer", middleware.RequireClientToken, (*Server).openExternalCustomer, openExternalCustomer},
 }
 
 // routes returns the handler of all endpoints, which answers 404 and 405 in the
@@ -55,6 +57,8 @@ func (s *Server) routes() http.Handler {
 		methods[e.path][e.method] = served{e, s.life(e)}
 	}
 	mux := http.NewServeMux()
+	mux.Handle(s.c.Prefix+"openapi.json", s.handle(s.openAPI))
+	mux.Handle(s.c.Prefix+"docs", s.handle(s.docs))
 	for p, byMethod := range methods {
 		mux.Handle(s.c.Prefix+p, s.handle(s.dispatch(byMethod)))
 	}

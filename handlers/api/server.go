@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/connectid-kit/connectid/flows/account"
@@ -35,7 +36,8 @@ type Config struct {
 
 	// URL is the address of the server as callers see it, such as
 	// https://connectid.example/capi. Required with DPoP. A token that names
-	// resources has to name it (RFC 8707).
+	// resources has to name it (RFC 8707). The documentation says it too, or only
+	// Prefix without it.
 	URL string
 	// DPoP checks the proofs of tokens that are bound to a key (RFC 9449). Default:
 	// none, such tokens are refused.
@@ -43,6 +45,10 @@ type Config struct {
 	// Prefix is the path that the server is mounted at, with a slash at both
 	// ends; default "/capi/".
 	Prefix string
+	// AuthorizationURL and TokenURL are the addresses of the authorization server;
+	// for the documentation, which says nothing of them by default.
+	AuthorizationURL string
+	TokenURL         string
 	// Version is the version of the API that answers are based upon; default
 	// [Version].
 	Version string
@@ -137,6 +143,7 @@ type Server struct {
 	anonymous *middleware.RateLimiter
 	bounds    *middleware.Bounds
 	lives     *middleware.Lifecycles
+	described atomic.Pointer[documents]
 }
 
 // New returns the server, or all that is wrong with c.
