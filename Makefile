@@ -31,7 +31,7 @@ race:
 	done; test -z "$$failed" || { echo "FAILED:$$failed"; exit 1; }
 
 browser: ## the browser's tests alone: Chromium and axe-core
-	$(GO) test -count=1 -timeout 10m ./examples/browser/...
+	$(GO) test -count=1 -timeout 15m ./examples/browser/...
 
 soak: ## the races with their full counts; without the detector, which would take hours
 	@failed=; for dir in $(MODULES); do \
