@@ -68,10 +68,12 @@ func (s *Service) SendCode(ctx context.Context, r CodeRequest) error {
 	}
 	code := newCode()
 	letter := message.Letter{Kind: letterOf(r.Purpose), Lang: r.Lang, Client: r.Client, Code: code, Valid: s.life.Code}
+	blocked := letter
+	blocked.Kind, blocked.Code = message.Blocked, ""
 	mac := code
 	if user.Blocked {
 		mac = rand.Text() // nothing that anybody can type
-		letter.Kind, letter.Code = message.Blocked, ""
+		letter, blocked = blocked, letter
 	}
 	key := s.codeKey(s.keys.ID(), r.Client, r.Credential, r.Purpose, r.Origin)
 	at := now()
@@ -84,6 +86,12 @@ func (s *Service) SendCode(ctx context.Context, r CodeRequest) error {
 	if err != nil {
 		spent.giveBack(ctx)
 		return fmt.Errorf("put code: %w", err)
+	}
+	// The letter that is not sent is written too: both together take the same time
+	// for everybody.
+	if _, err := s.compose(blocked, to); err != nil {
+		spent.giveBack(ctx)
+		return fmt.Errorf("%w: %w", ErrUndeliverable, err)
 	}
 	if err := s.send(ctx, letter, to); err != nil {
 		if !errors.Is(err, errUnsure) {
@@ -157,18 +165,23 @@ func ownSpelling(u store.User, c Credential) Credential {
 // without end.
 var errUnsure = errors.New("no answer in time")
 
-// send writes the letter to the credential and hands it over. The error names
-// neither the recipient nor the code.
-func (s *Service) send(ctx context.Context, l message.Letter, c Credential) error {
+// compose writes the letter to the credential.
+func (s *Service) compose(l message.Letter, c Credential) (message.Message, error) {
 	to, err := c.address()
 	if err != nil {
-		return err
+		return message.Message{}, err
 	}
 	l.To, l.Channel = to, message.Email
 	if c.Kind == store.Phone {
 		l.Channel = message.SMS
 	}
-	m, err := s.composer.Compose(l)
+	return s.composer.Compose(l)
+}
+
+// send writes the letter to the credential and hands it over. The error names
+// neither the recipient nor the code.
+func (s *Service) send(ctx context.Context, l message.Letter, c Credential) error {
+	m, err := s.compose(l, c)
 	if err != nil {
 		return err
 	}
@@ -176,7 +189,7 @@ func (s *Service) send(ctx context.Context, l message.Letter, c Credential) erro
 	defer cancel()
 	if err := s.sender.Send(ctx, m); err != nil {
 		// A provider's error may quote what it was given.
-		hide := strings.NewReplacer(pairs(to, c.Masked(), c.Spelling, c.Masked(), l.Code, "••••••")...)
+		hide := strings.NewReplacer(pairs(m.To, c.Masked(), c.Spelling, c.Masked(), l.Code, "••••••")...)
 		if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 			return fmt.Errorf("%w: %s", errUnsure, hide.Replace(err.Error()))
 		}
