@@ -20,12 +20,12 @@ type mutant struct {
 type mem = memstore.Store
 
 // TestBrokenStoresAreCaught proves the suite: each of these stores keeps the
-// contracts but for one rule.
+// contracts but for one rule. Each is held against the contract that it breaks.
 func TestBrokenStoresAreCaught(t *testing.T) {
 	t.Setenv("SOAK_ROUNDS", "25")
 	for _, m := range mutants {
 		t.Run(m.name, func(t *testing.T) {
-			failures := storetest.Check(t.Context(), m.open)
+			failures := storetest.Check(t.Context(), m.open, m.role)
 			if len(failures) == 0 {
 				t.Fatal("the suite did not notice")
 			}
