@@ -86,10 +86,11 @@ func (s *Server) access(w http.ResponseWriter, r *http.Request, t middleware.Tok
 	if err != nil {
 		return err
 	}
+	person := user != nil || who.UserID != "" || who.Contact.Identity != ""
 	switch {
-	case user == nil && in.IP == "" && in.UniqueID == "" && in.Credential == "":
+	case !person && !q.Address.IsValid():
 		return badRequest("one of ip, uniqueId and credential is required")
-	case user == nil && in.UniqueID == "" && in.Credential == "" && (in.Domain != "" || in.AccessDomain || in.AccessAzureAd || in.AccessAidFamily):
+	case !person && (in.Domain != "" || in.AccessDomain || in.AccessAzureAd || in.AccessAidFamily):
 		return badRequest("domain, accessDomain, accessAzureAd and accessAidFamily need a uniqueId or a credential")
 	case t.Client.Public && q.Address.IsValid() && q.Address != s.c.Addresses.Of(r).Unmap():
 		// Whoever has the app could name the address of a company.

@@ -89,7 +89,8 @@ func TestClientAccess(t *testing.T) {
 	}
 	wantBody(t, "at another partner", post(h, clientAccess, otherToken, `{"uniqueId":"`+userID+`","product":"DIGITAL"}`), refused)
 	wantBody(t, "her product there", post(h, clientAccess, otherToken, `{"uniqueId":"`+userID+`","product":"SECRET"}`), own)
-	for _, body := range []string{"", "{}", `{"product":"DIGITAL"}`, `{"customerNumber":4711,"product":"DIGITAL"}`, `{"uniqueId":"","product":"DIGITAL"}`, `{"accessDomain":true,"ip":"192.0.2.7"}`, `{"accessAidFamily":true,"ip":"192.0.2.7"}`} {
+	for _, body := range []string{"", "{}", `{"product":"DIGITAL"}`, `{"customerNumber":4711,"product":"DIGITAL"}`, `{"uniqueId":"","product":"DIGITAL"}`, `{"uniqueId":" ","customerNumber":4711,"product":"DIGITAL"}`,
+		`{"uniqueId":"\u00a0","articleId":"free"}`, `{"accessDomain":true,"ip":"192.0.2.7","uniqueId":" "}`, `{"accessDomain":true,"ip":"192.0.2.7"}`, `{"accessAidFamily":true,"ip":"192.0.2.7"}`} {
 		checkError(t, post(h, clientAccess, clientToken, body), 400)
 	}
 }
