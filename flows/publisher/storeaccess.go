@@ -104,7 +104,8 @@ func (s *StoreAccess) Check(ctx context.Context, q Question) (Verdict, error) {
 	return v, nil
 }
 
-// matches reports whether the claim is to all that is asked for.
+// matches reports whether the claim is to all that is asked for. Of a claim to
+// several products, as an organisation has, one has to have all of it.
 func (s *StoreAccess) matches(ctx context.Context, c claim, q Question, article *store.Article) (bool, error) {
 	products := c.products
 	switch {
@@ -118,10 +119,16 @@ func (s *StoreAccess) matches(ctx context.Context, c claim, q Question, article 
 		if article != nil {
 			products = slices.Concat(products, article.Products)
 		}
-	case q.Product != "" && !slices.Contains(products, q.Product):
-		return false, nil
-	case q.ArticleID != "" && !opens(products, article, q.Product != ""):
-		return false, nil
+	case q.Product != "":
+		if !slices.Contains(products, q.Product) {
+			return false, nil
+		}
+		products = []string{q.Product}
+	}
+	if c.article == "" && q.ArticleID != "" {
+		if products = opening(products, article, q.Product != ""); len(products) == 0 {
+			return false, nil
+		}
 	}
 	if q.CategoryType == "" {
 		return true, nil
@@ -138,16 +145,22 @@ func (s *StoreAccess) matches(ctx context.Context, c claim, q Question, article 
 	return false, nil
 }
 
-// opens reports whether the products open the article, which is nil if the store
-// does not know it.
-func opens(products []string, article *store.Article, productAsked bool) bool {
+// opening returns those of the products that open the article, which is nil if the
+// store does not know it.
+func opening(products []string, article *store.Article, productAsked bool) []string {
 	switch {
-	case article == nil:
-		return productAsked
-	case len(article.Products) == 0:
-		return len(products) > 0
+	case article == nil && !productAsked:
+		return nil
+	case article == nil || len(article.Products) == 0:
+		return products
 	}
-	return slices.ContainsFunc(article.Products, func(p string) bool { return slices.Contains(products, p) })
+	var all []string
+	for _, p := range products {
+		if slices.Contains(article.Products, p) {
+			all = append(all, p)
+		}
+	}
+	return all
 }
 
 // own returns what the reader has herself, and, with the family, what is shared
