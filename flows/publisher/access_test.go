@@ -237,6 +237,8 @@ func TestReader(t *testing.T) {
 	for _, err := range []error{
 		s.CreateUser(ctx, kari), s.CreateUser(ctx, blocked), s.CreateUser(ctx, store.User{ID: "ola", Number: 3}),
 		s.CreateUser(ctx, store.User{ID: "lise", Number: 4, Credentials: []store.Credential{mail("lise@example.com", true)}}),
+		s.CreateUser(ctx, store.User{ID: "friend", Number: 5, Credentials: []store.Credential{mail("friend@example.com", true)}}),
+		s.PutCustomer(ctx, store.Customer{PartnerID: "p", Number: 7, Contacts: []store.Contact{{Kind: store.Email, Identity: "friend@example.com"}}}),
 		s.PutCustomer(ctx, store.Customer{PartnerID: "p", Number: 10, Contacts: []store.Contact{{Kind: store.Email, Identity: "lise@example.com"}, {Kind: store.Email, Identity: "kari@example.com"}, {Kind: store.Email, Identity: "blocked@example.com"}}}),
 		s.PutCustomer(ctx, store.Customer{PartnerID: "p", Number: 8, Contacts: []store.Contact{{Kind: store.Email, Identity: "home@example.com"}}}),
 		s.PutCustomer(ctx, store.Customer{PartnerID: "p", Number: 9, Contacts: []store.Contact{{Kind: store.Email, Identity: "home@example.com"}, {Kind: store.Email, Identity: "kari@havbruk.example"}}}),
@@ -270,6 +272,8 @@ func TestReader(t *testing.T) {
 		"blocked, by address":           {publisher.Identity{Contact: at("blocked@example.com")}, nil, ""},
 		"by address, tied to nobody":    {publisher.Identity{Contact: at("lise@example.com")}, nil, "lise [10] [example.com]"},
 		"by address and id, tied to":    {publisher.Identity{UserID: "lise", Contact: at("lise@example.com")}, nil, "lise [] [example.com]"},
+		"by address, tied to another":   {publisher.Identity{Contact: at("friend@example.com")}, nil, "friend [] [example.com]"},
+		"and by the other's number":     {publisher.Identity{Contact: at("friend@example.com"), CustomerNumber: 7}, nil, ""},
 		"by address and number":         {publisher.Identity{Contact: at("lise@example.com"), CustomerNumber: 10}, nil, "lise [10] [example.com]"},
 		"customers by address":          {publisher.Identity{Contact: at("home@example.com")}, nil, " [8 9] []"},
 		"one of them by number":         {publisher.Identity{Contact: at("home@example.com"), CustomerNumber: 9}, nil, " [9] []"},
@@ -290,6 +294,14 @@ func TestReader(t *testing.T) {
 		if err != nil || got != tt.want {
 			t.Errorf("%s: %q, %v; want %q", name, got, err, tt.want)
 		}
+	}
+	f := storetest.NewFaulty(s)
+	f.Inject(storetest.Fault{Method: "UserByTie"})
+	if all, err = publisher.New(publisher.Config{Store: f}); err != nil {
+		t.Fatal(err)
+	}
+	if r, ok, err := all.Reader(ctx, publisher.Identity{PartnerID: "p", Contact: at("friend@example.com")}, nil); !errors.Is(err, storetest.ErrInjected) || ok {
+		t.Errorf("ties can not be read: %+v, %t, %v", r, ok, err)
 	}
 	if r := publisher.ReaderOf(kari, "q"); len(r.Customers) != 0 {
 		t.Errorf("at another partner: %+v", r)

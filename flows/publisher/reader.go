@@ -24,7 +24,7 @@ type Identity struct {
 // Reader returns who the identity means, and false when it means nobody, or more
 // than one person. user is who is logged in, and nil when nobody is: then
 // customers can be meant, too, by a contact of theirs, unless its owner has tied
-// herself to one, or by their number.
+// herself to one or another user has tied herself to them, or by their number.
 func (s *Systems) Reader(ctx context.Context, i Identity, user *store.User) (Reader, bool, error) {
 	nobody := Reader{PartnerID: i.PartnerID}
 	byContact := user == nil && i.UserID == "" && i.Contact.Identity != ""
@@ -55,7 +55,7 @@ func (s *Systems) Reader(ctx context.Context, i Identity, user *store.User) (Rea
 			return nobody, false, nil
 		}
 		if byContact && (user == nil || user.CustomerNumber(i.PartnerID) == 0) {
-			if customers, err = s.customersAt(ctx, i); err != nil || len(customers) == 0 && user == nil {
+			if customers, err = s.customersAt(ctx, i, user); err != nil || len(customers) == 0 && user == nil {
 				return nobody, false, err
 			}
 		}
@@ -102,7 +102,10 @@ func proved(u store.User, at Contact) bool {
 }
 
 // customersAt returns the partner's customers who can be reached at the contact.
-func (s *Systems) customersAt(ctx context.Context, i Identity) ([]int64, error) {
+// Those that are tied to another user than its owner, nil if it is nobody's, are
+// left out: customers write their contacts themselves, and would so give away what
+// they may read.
+func (s *Systems) customersAt(ctx context.Context, i Identity, owner *store.User) ([]int64, error) {
 	all, err := s.Customers(i.PartnerID).ByCredential(ctx, CredentialSearch{PartnerID: i.PartnerID, ClientID: i.ClientID, Contact: i.Contact})
 	if err != nil {
 		return nil, fmt.Errorf("look up customers: %w", err)
@@ -112,6 +115,15 @@ func (s *Systems) customersAt(ctx context.Context, i Identity) ([]int64, error) 
 		n, err := strconv.ParseInt(p.Number, 10, 64)
 		if err != nil {
 			return nil, fmt.Errorf("customer number: %w", err)
+		}
+		if owner != nil {
+			users, err := s.CustomerUsers(ctx, i.PartnerID, n)
+			if err != nil {
+				return nil, err
+			}
+			if len(users) > 0 && !slices.Contains(users, owner.ID) {
+				continue
+			}
 		}
 		numbers = append(numbers, n)
 	}
