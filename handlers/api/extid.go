@@ -57,7 +57,7 @@ func (s *Server) openExternal(w http.ResponseWriter, r *http.Request, t middlewa
 	if err != nil {
 		return err
 	}
-	return s.respond(w, r, externalOf(c, x, u))
+	return s.reply(w, r, externalOf(c, x, u))
 }
 
 // openExternalCustomer serves POST v1/client/extid/customer.
@@ -86,7 +86,7 @@ func (s *Server) openExternalCustomer(w http.ResponseWriter, r *http.Request, t 
 	case err != nil:
 		return err
 	}
-	return s.respond(w, r, externalOf(c, x, u))
+	return s.reply(w, r, externalOf(c, x, u))
 }
 
 func (s *Server) externals() flows.External {
@@ -113,7 +113,8 @@ func (s *Server) external(r *http.Request, t middleware.Token, in any, id *Exter
 	case err != nil:
 		return fail(badRequest("bad externalId: want 1 to 60 characters, none of them a control, and no space around them"))
 	case t.Client.PartnerID == "":
-		return fail(&Error{Status: http.StatusForbidden, Type: "NoPartner", Message: "this client has no publisher, whom external identities belong to"})
+		return fail(&middleware.BearerError{Status: http.StatusForbidden, Code: "insufficient_scope",
+			Description: "this client has no publisher, whom external identities belong to", DPoP: !t.DPoPKey.IsZero()})
 	}
 	return t.Client, x, nil
 }

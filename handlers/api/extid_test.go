@@ -263,7 +263,10 @@ func TestExternalIdentityModes(t *testing.T) {
 		body := `{"externalId":"1","credentialType":"D","customerNumber":815}`
 		o.refused(path, userToken, body, 403, "InsufficientScope")
 		o.refused(path, "unknown", body, 401, "InvalidToken")
-		o.refused(path, "alone", body, 403, "NoPartner")
+		o.refused(path, "alone", body, 403, "InsufficientScope")
+		if e := checkError(t, o.post(path, "alone", body), 403); e["error"] != "insufficient_scope" {
+			t.Errorf("without a publisher: %v", e)
+		}
 		if w := call(o.h, "GET", path, clientToken); w.Code != 405 || w.Header().Get("Allow") != "POST" {
 			t.Errorf("GET %s: %d, Allow %q", path, w.Code, w.Header().Get("Allow"))
 		}
@@ -281,6 +284,21 @@ func TestExternalIdentityModes(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.refused(extid, clientToken, `{"externalId":"1","credentialType":"D"}`, 401, "InvalidToken")
+}
+
+// LegacyXML is for the endpoints that always answered in XML; these are not.
+func TestExternalIdentityIsJSON(t *testing.T) {
+	t.Parallel()
+	o := newOutside(t, nil)
+	o.h = newHandler(t, o.store, func(c *api.Config) { c.Accounts, c.LegacyXML = o.accounts, true })
+	for accept, want := range map[string]string{"": "json", "*/*": "json", "application/xml": "xml"} {
+		for _, path := range []string{extid, extidCustomer} {
+			w := o.post(path, clientToken, `{"externalId":"1","credentialType":"D","customerNumber":815}`, "Accept", accept)
+			if got := w.Header().Get("Content-Type"); w.Code != 200 || got != "application/"+want+"; charset=utf-8" {
+				t.Errorf("%s, Accept %q: %d %s, want %s", path, accept, w.Code, got, want)
+			}
+		}
+	}
 }
 
 func TestExternalCustomer(t *testing.T) {
