@@ -88,6 +88,12 @@ func (e *Error) body() errorBody {
 	return b
 }
 
+// tokenFaults are the exceptionTypes of the error codes of tokens and their proofs.
+var tokenFaults = map[string]string{
+	"invalid_token": "InvalidToken", "insufficient_scope": "InsufficientScope", "invalid_request": "InvalidRequest",
+	middleware.InvalidDPoPProof: "InvalidDPoPProof", middleware.UseDPoPNonce: "UseDPoPNonce",
+}
+
 // answerTo returns what the caller is told of err. A store that failed is 503
 // without details: the call may be repeated, and nobody was let in.
 func answerTo(err error) *Error {
@@ -95,8 +101,7 @@ func answerTo(err error) *Error {
 		return e
 	}
 	if b, ok := errors.AsType[*middleware.BearerError](err); ok {
-		types := map[string]string{"invalid_token": "InvalidToken", "insufficient_scope": "InsufficientScope", "invalid_request": "InvalidRequest"}
-		return &Error{Status: b.Status, Type: types[b.Code], Message: b.Description, Code: b.Code}
+		return &Error{Status: b.Status, Type: tokenFaults[b.Code], Message: b.Description, Code: b.Code}
 	}
 	if errors.Is(err, middleware.ErrAbsent) {
 		return notFound()

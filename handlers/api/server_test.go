@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"encoding/xml"
@@ -233,6 +234,26 @@ func TestErrors(t *testing.T) {
 	w = httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	checkError(t, w, 413)
+}
+
+// A fault of a DPoP proof has all that errors have.
+func TestProofErrors(t *testing.T) {
+	t.Parallel()
+	s := memstore.New()
+	fill(t, s)
+	bound := store.AccessToken{Hash: store.DigestOf("bound"), ClientID: "site", DPoPKey: store.DigestOf("a key"), ExpiresAt: time.Now().Add(time.Hour)}
+	if err := s.PutAccessToken(t.Context(), bound); err != nil {
+		t.Fatal(err)
+	}
+	d, err := middleware.NewDPoP(middleware.DPoPConfig{Tickets: s, Keys: [][]byte{bytes.Repeat([]byte{1, 2, 3, 4}, 8)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newHandler(t, s, func(c *api.Config) { c.DPoP, c.URL = d, "https://connectid.example/capi" })
+	w := call(h, "GET", "/capi/v1/client/product", "", "Authorization", "DPoP bound")
+	if e := checkError(t, w, 401); e["error"] != "invalid_dpop_proof" || e["exceptionType"] != "InvalidDPoPProof" {
+		t.Errorf("without a proof: %v", e)
+	}
 }
 
 // Callers do write doubled slashes; a redirect would lose their token.
