@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/connectid-kit/connectid/flows/publisher"
 )
@@ -67,6 +68,9 @@ func (c *access) Check(ctx context.Context, q publisher.Question) (publisher.Ver
 		return publisher.Verdict{}, fmt.Errorf("httpjson: %d accesses, %d articles", len(out.Accesses), len(out.Articles))
 	}
 	v := publisher.Verdict{Allowed: *out.Access, Articles: out.Articles}
+	if n := len(out.Accesses); n > 0 && *out.Access != slices.ContainsFunc(out.Accesses, func(r Right) bool { return r.Access }) {
+		return publisher.Verdict{}, errors.New("httpjson: there is access, and none of the accesses has it, or the other way round")
+	}
 	for _, r := range out.Accesses {
 		if !isType(r.AccessType) || len(r.AccessLevel) != 1 || r.AccessLevel < "A" || r.AccessLevel > "C" {
 			return publisher.Verdict{}, errors.New("httpjson: an access of no known type or level")

@@ -225,7 +225,9 @@ func TestAccess(t *testing.T) {
 		t.Errorf("Products = %+v, %v", all, err)
 	}
 	// Nobody is let in by an answer that does not say so.
-	for _, answer := range []string{`{}`, `{"access":null}`, `{"access":"yes"}`, `{"access":true,"accesses":[{"access":true,"accessLevel":"A","accessType":"C"}]}`, `{"access":true,"accesses":[{"accessLevel":"Z","accessType":"A"}]}`, `{"access":true,"articles":["a\n"]}`, "500"} {
+	for _, answer := range []string{`{}`, `{"access":null}`, `{"access":"yes"}`, `{"access":true,"accesses":[{"access":true,"accessLevel":"A","accessType":"C"}]}`, `{"access":true,"accesses":[{"accessLevel":"Z","accessType":"A"}]}`, `{"access":true,"articles":["a\n"]}`, "500",
+		// Nor by one that contradicts itself, which callers would read as they like.
+		`{"access":true,"accesses":[{"access":false,"accessLevel":"C","accessType":"D"}]}`, `{"access":false,"accesses":[{"access":true,"accessLevel":"A","accessType":"A"}]}`} {
 		a.answers["access/check"] = answer
 		if v, err := c.Check(ctx, publisher.Question{}); err == nil {
 			t.Errorf("Check takes %s: %+v", answer, v)

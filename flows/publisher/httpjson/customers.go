@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -44,8 +45,14 @@ func (c *Client) Subscriptions(ctx context.Context, partnerID string, number int
 	if err != nil {
 		return nil, err
 	}
+	if len(out.Subscriptions) > maxEntries {
+		return nil, fmt.Errorf("httpjson: %d subscriptions of one customer", len(out.Subscriptions))
+	}
 	all := make([]publisher.Subscription, 0, len(out.Subscriptions))
 	for _, s := range out.Subscriptions {
+		if err := s.check(); err != nil {
+			return nil, err
+		}
 		all = append(all, publisher.Subscription{
 			ID: s.ID, PartnerID: partnerID, CustomerNumber: number, Product: s.Product, Name: s.Name,
 			StartsAt: at(s.StartTime), EndsAt: at(s.EndTime), Stopped: s.Stopped, Paid: s.Paid, Price: s.Price, Currency: s.Currency,
@@ -53,6 +60,29 @@ func (c *Client) Subscriptions(ctx context.Context, partnerID string, number int
 		})
 	}
 	return all, nil
+}
+
+// check refuses a subscription that could not be shown or exported, or that might
+// open what it does not.
+func (s subscriptionAnswer) check() error {
+	switch {
+	case !slices.Contains([]string{"", "USERS", "NETS", "B2B"}, s.ShareType):
+		return errors.New("httpjson: a subscription with a share of no known type")
+	case s.Product == "":
+		return errors.New("httpjson: a subscription to no product")
+	case s.Price < 0 || s.Currency != "" && !publisher.IsCurrency(s.Currency):
+		return errors.New("httpjson: a subscription with a price below zero or in no currency")
+	case !hasYear(s.StartTime) || !hasYear(s.EndTime):
+		return errors.New("httpjson: a subscription with a time in no year that can be written")
+	}
+	return plain(s.ID, s.Product, s.Name, s.DistributionLevel)
+}
+
+// hasYear reports whether the year of a time has at most four digits, as RFC 3339
+// needs it: the export of an account would fail of one that has not.
+func hasYear(ms int64) bool {
+	year := time.UnixMilli(ms).UTC().Year()
+	return year >= 1 && year <= 9999
 }
 
 // Info is a customer's data. An answer without an address has none; a call

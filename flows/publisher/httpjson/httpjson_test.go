@@ -295,6 +295,16 @@ func TestLists(t *testing.T) {
 			t.Errorf("Offers takes %s: %v", body, all)
 		}
 	}
+	for _, one := range []string{
+		`{"product":"A\n"}`, `{"product":"A","name":"\u0000"}`, `{"product":"A","distributionLevel":"` + strings.Repeat("x", 2000) + `"}`,
+		`{"product":""}`, `{"product":"A","price":-1,"currency":"NOK"}`, `{"product":"A","price":1,"currency":"kroner"}`,
+		`{"product":"A","shareType":"ALL"}`, `{"product":"A","endTime":9007199254740993000}`, `{"product":"A","startTime":-99999999999999}`,
+	} {
+		body = `{"subscriptions":[{"product":"B","price":100,"currency":"NOK","shareType":"USERS"},` + one + `]}`
+		if all, err := c.Subscriptions(t.Context(), "p", 1); err == nil {
+			t.Errorf("Subscriptions takes %.60s: %v", one, all)
+		}
+	}
 }
 
 func TestContextEndsACall(t *testing.T) {
