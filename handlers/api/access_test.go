@@ -95,6 +95,24 @@ func TestClientAccess(t *testing.T) {
 	}
 }
 
+// A member is meant by its own name alone: one in other letters is unknown, and what
+// is unknown is ignored. Else two readers of one body could take it for two persons.
+func TestMembersInOtherLetters(t *testing.T) {
+	t.Parallel()
+	h, s := library(t)
+	wantBody(t, "after its own", post(h, clientAccess, clientToken, `{"uniqueId":"bare","uniqueid":"`+userID+`","product":"DIGITAL"}`), refused)
+	wantBody(t, "folded", post(h, clientAccess, clientToken, `{"uniqueId":"`+userID+`","articleId":"a1","\u0131p":"198.51.100.1","IP":"198.51.100.1"}`), own)
+	for _, body := range []string{`{"uniqueid":"` + userID + `"}`, `{"CREDENTIAL":"ase@example.com"}`, `{"credential":"","Credential":"ase@example.com"}`} {
+		checkError(t, post(h, clientAccess, clientToken, body), 400)
+	}
+	const body = `{"name":{"lastName":"Berg","LASTNAME":"Hansen","lastname":"Olsen"},"Emails":["x@example.com"],"emails":[]}`
+	wantBody(t, body, post(h, "/capi/v1/customer/info", userToken, body), `{"success":true}`)
+	c, err := s.Customer(t.Context(), "partner", 4711)
+	if err != nil || c.LastName != "Berg" || len(c.Contacts) != 0 {
+		t.Errorf("%s: %+v, %v", body, c, err)
+	}
+}
+
 // A client without a partner has nobody's readers, articles and accesses.
 func TestAccessWithoutPartner(t *testing.T) {
 	t.Parallel()

@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"reflect"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -18,7 +19,7 @@ func badRequest(format string, args ...any) *Error {
 	return &Error{Status: http.StatusBadRequest, Type: "InvalidRequest", Message: fmt.Sprintf(format, args...)}
 }
 
-// decode reads the request's JSON object into v, a pointer to a struct. Fields
+// decode reads the request's JSON object into v, a pointer to a struct. Members
 // that v does not have are ignored; empty strings and null count as absent, in
 // lists too. An empty body is an empty object.
 func decode(r *http.Request, v any) error {
@@ -65,7 +66,7 @@ func unmarshal(body []byte, v any) error {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return badRequest("the body has more than one JSON value")
 	}
-	said, err := json.Marshal(withoutEmpty(members))
+	said, err := json.Marshal(known(members, reflect.TypeOf(v)))
 	if err != nil {
 		return internal(fmt.Errorf("encode what was decoded: %w", err))
 	}
@@ -92,22 +93,33 @@ func kindOf(kind string) string {
 	return "an object"
 }
 
-// withoutEmpty returns a decoded JSON value without what counts as absent.
-func withoutEmpty(v any) any {
+// known returns of a decoded JSON value what a value of type t has, without what
+// counts as absent. Members go by their exact names: encoding/json takes them in
+// other letters too, so that "uniqueid" would stand in for "uniqueId".
+func known(v any, t reflect.Type) any {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
 	switch v := v.(type) {
 	case map[string]any:
-		for name, member := range v {
-			if member == nil || member == "" {
-				delete(v, name)
-				continue
-			}
-			v[name] = withoutEmpty(member)
+		if t.Kind() != reflect.Struct {
+			return v // which json.Unmarshal refuses
 		}
+		kept := map[string]any{}
+		for _, f := range fieldsOf(t) {
+			if member := v[f.name]; member != nil && member != "" {
+				kept[f.name] = known(member, f.typ)
+			}
+		}
+		return kept
 	case []any:
+		if t.Kind() != reflect.Slice {
+			return v
+		}
 		kept := v[:0]
 		for _, member := range v {
 			if member != nil && member != "" {
-				kept = append(kept, withoutEmpty(member))
+				kept = append(kept, known(member, t.Elem()))
 			}
 		}
 		return kept
