@@ -25,6 +25,9 @@ type Identity struct {
 // than one person. user is who is logged in, and nil when nobody is: then
 // customers can be meant, too, by a contact of theirs, unless its owner has tied
 // herself to one or another user has tied herself to them, or by their number.
+//
+// A contact that means nobody, or a blocked user, is a reader without a right of
+// her own, so that no publisher learns of the users of another.
 func (s *Systems) Reader(ctx context.Context, i Identity, user *store.User) (Reader, bool, error) {
 	nobody := Reader{PartnerID: i.PartnerID}
 	byContact := user == nil && i.UserID == "" && i.Contact.Identity != ""
@@ -55,17 +58,20 @@ func (s *Systems) Reader(ctx context.Context, i Identity, user *store.User) (Rea
 			return nobody, false, nil
 		}
 		if byContact && (user == nil || user.CustomerNumber(i.PartnerID) == 0) {
-			if customers, err = s.customersAt(ctx, i, user); err != nil || len(customers) == 0 && user == nil {
+			if customers, err = s.customersAt(ctx, i, user); err != nil {
 				return nobody, false, err
 			}
 		}
 	}
 	r := nobody
-	if user != nil {
-		if user.Blocked {
-			return nobody, false, nil
-		}
+	switch {
+	case user == nil:
+	case !user.Blocked:
 		r = ReaderOf(*user, i.PartnerID)
+	case byContact:
+		customers = nil
+	default:
+		return nobody, false, nil
 	}
 	r.Customers = append(r.Customers, customers...)
 	if n := i.CustomerNumber; n != 0 {

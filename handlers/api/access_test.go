@@ -170,3 +170,31 @@ func TestCustomerProducts(t *testing.T) {
 		t.Errorf("as XML: %s", w.Body)
 	}
 }
+
+// A publisher's client learns nothing of who has an account: an address of
+// nobody, of another publisher's reader and of a blocked user are one.
+func TestAccessTellsNoAccounts(t *testing.T) {
+	t.Parallel()
+	h, s := library(t)
+	now := time.Now()
+	for i, u := range []store.User{{ID: "elsewhere"}, {ID: "barred", Blocked: true}} {
+		u.Number, u.Credentials = int64(500+i), []store.Credential{{Kind: store.Email, Identity: u.ID + "@example.net", Spelling: u.ID + "@example.net", VerifiedAt: now, AddedAt: now}}
+		if err := s.CreateUser(t.Context(), u); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for body, want := range map[string]string{
+		`"articleId":"free"`:                                     own,
+		`"product":"DIGITAL"`:                                    refused,
+		`"product":"DIGITAL","ip":"192.0.2.7"`:                   shared, // whoever reads there
+		`"articleId":"free","customerNumber":4711`:               refused,
+		`"product":"DIGITAL","ip":"192.0.2.7","uniqueId":"bare"`: refused,
+	} {
+		for _, who := range []string{"nobody", "elsewhere", "barred"} {
+			w := post(h, clientAccess, clientToken, `{"credential":"`+who+`@example.net",`+body+`}`)
+			if got := w.Body.String(); w.Code != http.StatusOK || got != want {
+				t.Errorf("%s, %s: %d %s, want %s", who, body, w.Code, got, want)
+			}
+		}
+	}
+}
