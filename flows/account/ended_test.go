@@ -132,6 +132,30 @@ func TestClientsAreNotToldOfARenewal(t *testing.T) {
 	}
 }
 
+// A login of an epoch that is over takes the place of the session that lives on, and
+// ends: so does that login, and its clients are told.
+func TestClientsAreToldOfARenewalThatFails(t *testing.T) {
+	t.Parallel()
+	e := setUp(t)
+	u := e.addUser(t, "the first tree in bloom", "ola@example.com")
+	one := e.visited(t, account.SessionStart{UserID: u.ID, Epoch: u.Epoch}, "rp1")
+	_, err := e.SetPassword(t.Context(), u, account.PasswordChange{
+		Epoch: u.Epoch, Password: "another tree in bloom", Client: clientA, KeepSession: one.Handle,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := e.StartSession(t.Context(), account.SessionStart{UserID: u.ID, Epoch: u.Epoch, Replace: one.Handle}); !errors.Is(err, account.ErrUserGone) {
+		t.Fatalf("StartSession: %v, want ErrUserGone", err)
+	}
+	if _, err := e.SessionOf(t.Context(), one.Handle); !errors.Is(err, store.ErrNotFound) {
+		t.Fatalf("the session that was replaced: %v", err)
+	}
+	if got, want := e.told(t), []string{u.ID + " " + one.ID + " rp1"}; !slices.Equal(got, want) {
+		t.Errorf("told %q, want %q", got, want)
+	}
+}
+
 // A logout whose news can not be queued is not reported as done, and can be
 // repeated; what has to end for safety ends all the same.
 func TestNewsThatCanNotBeQueued(t *testing.T) {

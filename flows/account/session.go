@@ -89,7 +89,9 @@ func (s *Service) StartSession(ctx context.Context, st SessionStart) (Handles, s
 	if err := s.still(ctx, st.UserID, st.Epoch); err != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
-		return Handles{}, store.Session{}, errors.Join(err, s.store.EndSession(ctx, sess.Handle))
+		// It has the clients of the one that it replaced. It ends also when they can
+		// not be told.
+		return Handles{}, store.Session{}, errors.Join(err, s.EndSession(ctx, sess.Handle), s.store.EndSession(ctx, sess.Handle))
 	}
 	return h, sess, nil
 }
