@@ -137,6 +137,19 @@ func TestLogoutIsConfirmed(t *testing.T) {
 	if b.submit("logoutEvent").wantState("loggedOutState"); b.loggedIn() {
 		t.Error("remembered after a logout")
 	}
+	// The ID token of somebody else, such as the owner of the site that sent her here,
+	// does not make the client forget her.
+	b = s.forgetSession(s.login(kari, password, true))
+	b.logout("id_token_hint", others).wantState("confirmLogoutState")
+	if !b.loggedIn() {
+		t.Error("another's ID token has the client forget her")
+	}
+	// Her own does, whichever login it is of.
+	b = s.forgetSession(s.login(kari, password, true))
+	b.logout("id_token_hint", old).wantState("loggedOutState")
+	if b.loggedIn() {
+		t.Error("remembered after a logout by her ID token")
+	}
 }
 
 // With nowhere to go back to the user is told, and led to the client's homepage.

@@ -33,13 +33,23 @@ var EndSession = New("endSession",
 
 // checkLogout finds out whether the user has to be asked: any site can send her
 // browser here.
-func checkLogout(_ context.Context, r *Run) (Event, error) {
+func checkLogout(ctx context.Context, r *Run) (Event, error) {
 	hint := r.Request.Hint
-	switch s := r.Browser.Session; {
-	case r.Browser.LoggedIn() && hint.UserID == s.UserID && hint.SessionID == s.ID && s.ID != "":
+	if r.Browser.LoggedIn() {
+		if s := r.Browser.Session; hint.UserID == s.UserID && hint.SessionID == s.ID && s.ID != "" {
+			return LogOut, nil
+		}
+		return ConfirmLogout, nil
+	}
+	// Nobody is logged in; what is left is the client's own rememberMeCookie.
+	if r.Browser.Remember == "" {
 		return LogOut, nil
-	case !r.Browser.LoggedIn() && (hint.UserID != "" || r.Browser.Remember == ""):
-		// Nobody is logged in; what is left is the client's own rememberMeCookie.
+	}
+	hers, err := remembered(ctx, r, hint.UserID)
+	switch {
+	case err != nil:
+		return "", err
+	case hers:
 		return LogOut, nil
 	}
 	return ConfirmLogout, nil
