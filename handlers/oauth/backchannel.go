@@ -29,6 +29,8 @@ const (
 	logoutPoll = 10 * time.Second
 	// logoutPause is the longest pause between two attempts.
 	logoutPause = 10 * time.Minute
+	// logoutSlow is how long an attempt may fail before its client is given a rest.
+	logoutSlow = time.Second
 )
 
 // logoutEvent is the member of events in a logout token (OpenID Connect
@@ -98,12 +100,78 @@ func (s *Server) deliverLogout(ctx context.Context, d store.Delivery) {
 	if done {
 		err = errors.Join(err, s.config.Outbox.FinishDelivery(ctx, d.Kind, d.ID))
 	} else {
-		pause := min(logoutPause, time.Second<<min(d.Attempts, 16))
-		err = errors.Join(err, s.config.Outbox.RetryDelivery(ctx, d.Kind, d.ID, d.Attempts, time.Now().Add(pause)))
+		due := time.Now().Add(logoutPauseAfter(d.Attempts))
+		if rest, ok := errors.AsType[*restError](err); ok {
+			err = nil // has been said of the attempt for which the client is given a rest
+			if rest.until.After(due) {
+				due = rest.until
+			}
+		}
+		err = errors.Join(err, s.config.Outbox.RetryDelivery(ctx, d.Kind, d.ID, d.Attempts, due))
 	}
 	if err != nil {
 		s.log.WarnContext(ctx, "a client was not told of a logout", "delivery", d.ID, "attempt", d.Attempts, "again", !done, "err", err)
 	}
+}
+
+// logoutPauseAfter is the pause after that many attempts.
+func logoutPauseAfter(attempts int) time.Duration {
+	return min(logoutPause, time.Second<<min(attempts, 16))
+}
+
+// rests are the clients that were slow to fail. While one rests nobody calls it, and
+// then one at a time does, so that those that hang leave the workers to the others,
+// however many logouts they are to be told of.
+type rests struct {
+	mu   sync.Mutex
+	slow map[string]*rest // by client
+}
+
+type rest struct {
+	attempts int
+	until    time.Time
+	trying   bool // somebody calls
+}
+
+// restError says that a client is not called now.
+type restError struct{ until time.Time }
+
+func (e *restError) Error() string { return "the client rests" }
+
+// begin returns a [*restError] when the client is not to be called.
+func (r *rests) begin(clientID string) error {
+	now := time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch c := r.slow[clientID]; {
+	case c == nil:
+	case now.Before(c.until):
+		return &restError{c.until}
+	case c.trying:
+		return &restError{now.Add(logoutTimeout)}
+	default:
+		c.trying = true
+	}
+	return nil
+}
+
+// end notes what came of a call.
+func (r *rests) end(clientID string, slow bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.slow[clientID]
+	switch {
+	case !slow:
+		delete(r.slow, clientID)
+		return
+	case c == nil:
+		c = &rest{}
+		r.slow[clientID] = c
+	case !c.trying:
+		return // called at the same time as the one that was noted
+	}
+	c.attempts++
+	c.until, c.trying = time.Now().Add(logoutPauseAfter(c.attempts)), false
 }
 
 // tellLogout posts a logout token to the client. done says that nobody has to try
@@ -126,6 +194,11 @@ func (s *Server) tellLogout(ctx context.Context, d store.Delivery) (done bool, e
 	if u, err := url.Parse(c.BackchannelLogoutURI); err != nil || !u.IsAbs() || u.Host == "" || strings.Contains(c.BackchannelLogoutURI, "#") {
 		return true, fmt.Errorf("bad BackchannelLogoutURI of %s: want an absolute URL without a fragment", c.ID)
 	}
+	if err := s.rests.begin(c.ID); err != nil {
+		return false, err
+	}
+	begun := time.Now()
+	defer func() { s.rests.end(c.ID, !done && time.Since(begun) >= logoutSlow) }()
 	token, err := s.logoutToken(ctx, c, news)
 	if err != nil {
 		return false, err

@@ -9,8 +9,10 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,7 +60,7 @@ func (rp *relyingParty) calls() int {
 }
 
 // logoutWorld delivers logouts to rp until the test ends.
-func logoutWorld(t *testing.T, rp *relyingParty, change func(*store.Client)) *world {
+func logoutWorld(t *testing.T, rp http.RoundTripper, change func(*store.Client)) *world {
 	t.Helper()
 	w := newWorld(t, func(c *oauth.Config) {
 		c.LogoutClient = &http.Client{Transport: rp, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -228,6 +230,59 @@ func TestLogoutsDoNotWaitForEachOther(t *testing.T) {
 		synctest.Wait()
 		if rp.calls() != 4 || !time.Now().Equal(begin) {
 			t.Errorf("%d calls after %v, want all 4 at once", rp.calls(), time.Since(begin))
+		}
+	})
+}
+
+// hangingHost answers for all hosts but one, which takes part in no call any more
+// until it is repaired.
+type hangingHost struct {
+	relyingParty
+	repaired atomic.Bool
+	tried    atomic.Int64
+}
+
+func (h *hangingHost) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Host == "hangs.test" {
+		h.tried.Add(1)
+		if !h.repaired.Load() {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		}
+	}
+	return h.relyingParty.RoundTrip(r)
+}
+
+// Nor does one that hangs and is to be told of many logouts; it is told of all of them
+// once it answers.
+func TestManyLogoutsOfOneClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const many = 400
+		host := &hangingHost{}
+		w := logoutWorld(t, host, func(c *store.Client) { c.BackchannelLogoutURI = "https://hangs.test/logout" })
+		for i := range many {
+			w.ended("a"+strconv.Itoa(i), aLogout)
+		}
+		time.Sleep(time.Second)
+		for minute := range 20 { // also when it has been so for a while
+			begin := time.Now()
+			w.ended("b"+strconv.Itoa(minute), strings.Replace(aLogout, "web", "told", 1))
+			for host.calls() <= minute && time.Since(begin) < 30*time.Second {
+				time.Sleep(100 * time.Millisecond)
+			}
+			if waited := time.Since(begin); waited > 6*time.Second {
+				t.Fatalf("minute %d: another client was told after %v", minute, waited)
+			}
+			time.Sleep(time.Minute)
+		}
+		if n := host.tried.Load(); n > 30 {
+			t.Errorf("a client that hangs was called %d times in 20 minutes", n)
+		}
+		host.repaired.Store(true)
+		time.Sleep(25 * time.Minute)
+		if n := host.calls(); n != many+20 {
+			t.Errorf("%d logouts were taken, want %d", n, many+20)
 		}
 	})
 }

@@ -141,6 +141,7 @@ type Server struct {
 	bearer     *middleware.Bearer // of UserInfo
 	document   []byte             // the metadata
 	wake       chan struct{}      // says that there may be a logout to deliver
+	rests      rests
 	log        *slog.Logger
 }
 
@@ -161,7 +162,7 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("oauth: %w", err)
 	}
-	s := &Server{config: c, extensions: extensions, headers: headers, bearer: bearer, log: c.Logger, wake: make(chan struct{}, 1)}
+	s := &Server{config: c, extensions: extensions, headers: headers, bearer: bearer, log: c.Logger, wake: make(chan struct{}, 1), rests: rests{slow: map[string]*rest{}}}
 	s.secrets = secretChecker{
 		server: s,
 		slots:  make(chan struct{}, runtime.GOMAXPROCS(0)),
