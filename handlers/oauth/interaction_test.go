@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/connectid-kit/connectid/flows/account"
+	"github.com/connectid-kit/connectid/handlers/oauth"
 	"github.com/connectid-kit/connectid/internal/signing"
 	"github.com/connectid-kit/connectid/store"
 	"github.com/connectid-kit/connectid/store/memstore"
@@ -234,6 +235,45 @@ func TestPromptLoginThenRemembered(t *testing.T) {
 	if c := st.last(t); c.AuthenticatedAt.IsZero() {
 		t.Error("a code without a proof")
 	}
+}
+
+// A code counts while its login goes on, also by the session of a later proof: the
+// user has answered another client in a second tab, or clicked twice.
+func TestCodeOfRenewedSession(t *testing.T) {
+	t.Parallel()
+	p := newPortal(t)
+	p.other()
+	b := p.browser()
+	b.loginAs(email)
+	request := func(prompt string) url.Values { return more("oidc", "scope", "openid", "prompt", prompt) }
+	renew := func() string { // a code of before
+		t.Helper()
+		code := wantCode(t, b.visit(request("")))
+		page := wantState(t, b.visit(request("login")), "confirmUserState")
+		double := b.copy()
+		first := wantCode(t, double.press(page, "verifyCredentialsEvent", "password", password))
+		wantCode(t, b.press(page, "verifyCredentialsEvent", "password", password))
+		if claims := p.claims(p.ok(basic("oidc", webSecret, redeem(first))).IDToken); claims["auth_time"] == nil {
+			t.Errorf("claims %v of the first half of a double click", claims)
+		}
+		return code
+	}
+	claims := p.claims(p.ok(basic("oidc", webSecret, redeem(renew()))).IDToken)
+	if _, says := claims["amr"]; says || claims["sub"] != p.user.ID {
+		t.Errorf("claims %v; how she proved it later is not said of the code", claims)
+	}
+
+	code := renew()
+	endSessions(t, p, p.user.ID)
+	p.refused(basic("oidc", webSecret, redeem(code)), 400, oauth.InvalidGrant)
+
+	b = p.browser()
+	b.loginAs(email)
+	code = renew()
+	page := wantState(t, b.visit(request("login")), "confirmUserState")
+	page = wantState(t, b.press(page, "otherUserEvent"), "startLoginState")
+	wantCode(t, b.press(page, "verifyCredentialsEvent", "credential", otherEmail, "password", password))
+	p.refused(basic("oidc", webSecret, redeem(code)), 400, oauth.InvalidGrant)
 }
 
 // Who is somebody else logs in as that, and the code is hers.

@@ -143,7 +143,7 @@ func (s *Server) exchangeCode(ctx context.Context, c *caller, p params) (answer,
 	}
 	// Asked when the grant is stored: who ends the user's sessions, and then her
 	// grants, either has ended the session by now or will find the grant.
-	session, err := s.config.Sessions.Session(ctx, taken.Session)
+	session, err := s.sessionOf(ctx, &taken)
 	switch {
 	case errors.Is(err, store.ErrNotFound),
 		err == nil && (session.UserID != taken.UserID || !now.Before(session.IdleAt) || !now.Before(session.ExpiresAt)):
@@ -170,6 +170,26 @@ func (s *Server) exchangeCode(ctx context.Context, c *caller, p params) (answer,
 		return answer{}, err
 	}
 	return a, nil
+}
+
+// sessionOf returns the session in which the code was issued, or the one that has
+// taken its place since: the user has proved again who she is, and her login goes on
+// with the same ID. How she did so then is not said of the code.
+func (s *Server) sessionOf(ctx context.Context, code *store.AuthorizationCode) (store.Session, error) {
+	session, err := s.config.Sessions.Session(ctx, code.Session)
+	if !errors.Is(err, store.ErrNotFound) || code.SessionID == "" {
+		return session, err
+	}
+	for next, err := range s.config.Sessions.UserSessions(ctx, code.UserID) {
+		switch {
+		case err != nil:
+			return store.Session{}, err
+		case next.ID == code.SessionID:
+			next.Method = ""
+			return next, nil
+		}
+	}
+	return store.Session{}, store.ErrNotFound
 }
 
 // stillAgreed refuses a code whose user has taken back what she agreed to. It is
