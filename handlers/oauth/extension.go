@@ -46,7 +46,8 @@ func (r GrantRequest) Param(name string) string { return r.params.get(name) }
 
 // GrantResult is what an extension grant gives.
 type GrantResult struct {
-	// UserID is the user of a user token; empty for a client token.
+	// UserID is the user of a user token; empty for a client token. At a client with
+	// ConsentRequired she has to have agreed to the scope, or the grant is refused.
 	UserID string
 	// Scope is what was granted; empty for the scope that was asked for.
 	Scope string
@@ -152,6 +153,11 @@ func (s *Server) exchangeExtension(ctx context.Context, c *caller, g ExtensionGr
 				return answer{}, err
 			}
 			return answer{}, fmt.Errorf("extension grant: %w", err)
+		}
+	}
+	if c.ConsentRequired {
+		if err := s.stillAgreed(ctx, result.GrantID, c.Client, result.UserID, result.Scope); err != nil {
+			return answer{}, err
 		}
 	}
 	if !hasScope(result.Scope, scopeOpenID) {

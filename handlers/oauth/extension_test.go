@@ -72,6 +72,36 @@ func TestExtensionGrant(t *testing.T) {
 	w.refused(r, 400, oauth.InvalidRequest)
 }
 
+// A client that has to ask its users gets no token of one who has not agreed, by
+// whatever grant, and none outlives her consent.
+func TestExtensionGrantConsent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withEcho)
+	refused := func(scope string) {
+		t.Helper()
+		w.refused(basic("asking", webSecret, form("grant_type", extURN, "user", "user-2", "scope", scope)), 400, oauth.InvalidGrant)
+		for g := range w.store.UserGrants(t.Context(), "user-2") {
+			t.Errorf("grant %s is live", g.ID)
+		}
+	}
+	refused("")
+	refused("read")
+	err := w.store.AddConsent(t.Context(), store.Consent{UserID: "user-2", ClientID: "asking", Scopes: []string{"email"}, GivenAt: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused("read email")
+	a := w.ok(basic("asking", webSecret, form("grant_type", extURN, "user", "user-2", "scope", "email")))
+	if err := w.store.RevokeGrant(t.Context(), strings.Split(a.Refresh, ".")[0], time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.store.DeleteConsent(t.Context(), "user-2", "asking"); err != nil {
+		t.Fatal(err)
+	}
+	refused("email")
+	w.ok(basic("asking", webSecret, form("grant_type", extURN))) // no user's
+}
+
 func TestExtensionGrantBasicOnly(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, withEcho, func(c *oauth.Config) { c.ExtensionGrants[0].BasicOnly = true })

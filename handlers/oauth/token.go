@@ -155,7 +155,7 @@ func (s *Server) exchangeCode(ctx context.Context, c *caller, p params) (answer,
 		return answer{}, fmt.Errorf("find session: %w", err)
 	}
 	if c.ConsentRequired {
-		if err := s.stillAgreed(ctx, &taken, now); err != nil {
+		if err := s.stillAgreed(ctx, taken.GrantID, c.Client, taken.UserID, taken.Scope); err != nil {
 			return answer{}, err
 		}
 	}
@@ -192,18 +192,18 @@ func (s *Server) sessionOf(ctx context.Context, code *store.AuthorizationCode) (
 	return store.Session{}, store.ErrNotFound
 }
 
-// stillAgreed refuses a code whose user has taken back what she agreed to. It is
-// asked when the grant is stored, as the session is: who takes consent back deletes
-// it, and then revokes the grants.
-func (s *Server) stillAgreed(ctx context.Context, code *store.AuthorizationCode, now time.Time) error {
-	consent, err := s.config.Consents.Consent(ctx, code.UserID, code.ClientID)
+// stillAgreed revokes a grant to which its user has not agreed, or does not any more.
+// It is asked when the grant is stored, as the session is: who takes consent back
+// deletes it, and then revokes the grants.
+func (s *Server) stillAgreed(ctx context.Context, grantID string, c *store.Client, userID, scope string) error {
+	consent, err := s.config.Consents.Consent(ctx, userID, c.ID)
 	agreed := func(token string) bool { return slices.Contains(consent.Scopes, token) }
 	switch {
-	case errors.Is(err, store.ErrNotFound), err == nil && !covers(agreed, code.Scope):
-		if err := s.revoke(ctx, code.GrantID, now); err != nil {
+	case errors.Is(err, store.ErrNotFound), err == nil && !covers(agreed, scope):
+		if err := s.revoke(ctx, grantID, time.Now()); err != nil {
 			return err
 		}
-		return fault(InvalidGrant, "the user has taken back her consent")
+		return fault(InvalidGrant, "the user has not agreed, or has taken back her consent")
 	case err != nil:
 		return fmt.Errorf("find consent: %w", err)
 	}
