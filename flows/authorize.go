@@ -226,7 +226,8 @@ func checkConsent(ctx context.Context, r *Run) (Event, error) {
 
 // finishAuthorization is the last state before the code. At a finished run it puts
 // a session in place of the one that the run has started, if it has, unless the
-// user has taken back meanwhile what she agreed to.
+// user has taken back meanwhile what she agreed to; one that has started none goes on
+// with a session that is proof enough alone.
 func finishAuthorization(ctx context.Context, r *Run) (Event, error) {
 	if !r.again {
 		if r.Data.Started != r.Browser.Session.Handle {
@@ -244,6 +245,9 @@ func finishAuthorization(ctx context.Context, r *Run) (Event, error) {
 		}
 	}
 	if r.Data.Started.IsZero() {
+		if !r.Request.Authorization.provenEnough(r) { // by a session that is another one since
+			return "", ErrOver
+		}
 		return Continue, nil
 	}
 	return startSession(ctx, r)

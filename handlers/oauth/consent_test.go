@@ -273,6 +273,28 @@ func TestConsentDoubleClick(t *testing.T) {
 	}
 }
 
+// What the request demands of the login is demanded of the one with which a finished
+// run goes on, too.
+func TestFinishedRunOfAnotherLogin(t *testing.T) {
+	t.Parallel()
+	st := &spy{Store: memstore.New()}
+	p := newPortalOn(t, st)
+	b := p.browser()
+	b.loginAs(email, "rememberMe", "true")
+	page := wantState(t, b.visit(asks(consents, "max_age", "1000")), "consentState")
+	wantCode(t, b.press(page, "consentEvent"))
+	again := issuer + "/oauthLogin?" + form("run", html.UnescapeString(hidden.FindAllStringSubmatch(page.Body.String(), 2)[1][2])).Encode()
+	wantCode(t, b.follow(b.get(again)))
+	// She has left, and is known by her cookie alone.
+	endSessions(t, p, p.user.ID)
+	wantCode(t, b.visit(ask("web")))
+	n := len(st.codes)
+	wantState(t, b.follow(b.get(again)), "confirmUserState")
+	if len(st.codes) != n {
+		t.Errorf("a code of a login whose proof is %v, for a request with max_age", st.last(t).AuthenticatedAt)
+	}
+}
+
 // A code is worth no more than the consent that it was given by.
 func TestCodeOfWithdrawnConsent(t *testing.T) {
 	t.Parallel()
