@@ -33,12 +33,13 @@ func (s *Service) newsLifetime() time.Duration { return s.life.SessionMax }
 
 // announceEnd queues the news for the clients that want to be told of the session's
 // end. It is done before the end, so that a crash between the two tells a client
-// too early, and never not at all.
+// too early, and never not at all. It tries all of them.
 func (s *Service) announceEnd(ctx context.Context, sess store.Session) error {
 	if sess.ID == "" || len(sess.Clients) == 0 {
 		return nil
 	}
 	at := now()
+	var errs []error
 	for _, clientID := range sess.Clients {
 		data, err := json.Marshal(LogoutNews{clientID, sess.UserID, sess.ID})
 		if err != nil {
@@ -49,27 +50,25 @@ func (s *Service) announceEnd(ctx context.Context, sess store.Session) error {
 			DueAt: at, CreatedAt: at, ExpiresAt: at.Add(s.newsLifetime()),
 		})
 		if err != nil && !errors.Is(err, store.ErrConflict) { // told already
-			return fmt.Errorf("announce the end of a session: %w", err)
+			errs = append(errs, fmt.Errorf("announce the end of a session: %w", err))
 		}
 	}
 	if s.announced != nil {
 		s.announced()
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // announceEnds is [Service.announceEnd] for all of the user's sessions but one.
 func (s *Service) announceEnds(ctx context.Context, userID string, except store.Digest) error {
+	var errs []error
 	for sess, err := range s.store.UserSessions(ctx, userID) {
-		if err != nil {
-			return fmt.Errorf("list sessions: %w", err)
-		}
-		if sess.Handle == except {
-			continue
-		}
-		if err := s.announceEnd(ctx, sess); err != nil {
-			return err
+		switch {
+		case err != nil:
+			errs = append(errs, fmt.Errorf("list sessions: %w", err))
+		case sess.Handle != except:
+			errs = append(errs, s.announceEnd(ctx, sess))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }

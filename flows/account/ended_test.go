@@ -182,6 +182,28 @@ func TestNewsThatCanNotBeQueued(t *testing.T) {
 	}
 }
 
+// News that can not be queued hold up no other, as their sessions end all the same.
+func TestOtherNewsAreQueued(t *testing.T) {
+	t.Parallel()
+	for n := 1; n <= 3; n++ {
+		var faulty *storetest.Faulty
+		e := setUp(t, func(c *account.Config) {
+			faulty = storetest.NewFaulty(c.Store.(store.Store))
+			c.Store = faulty
+		})
+		u := e.addUser(t, "the first tree in bloom", "ola@example.com")
+		e.visited(t, account.SessionStart{UserID: u.ID, Epoch: u.Epoch}, "rp1", "rp2")
+		e.visited(t, account.SessionStart{UserID: u.ID, Epoch: u.Epoch}, "rp1")
+		faulty.Inject(storetest.Fault{Method: "PutDelivery", Nth: n, Err: errDown})
+		if err := e.Block(t.Context(), u.ID); !errors.Is(err, errDown) {
+			t.Errorf("Block: %v, want the store's error", err)
+		}
+		if got := e.told(t); len(got) != 2 {
+			t.Errorf("fault %d of 3: told %q, want the other two", n, got)
+		}
+	}
+}
+
 // Nobody is told of what ended by itself.
 func TestNobodyIsToldOfExpiry(t *testing.T) {
 	t.Parallel()
