@@ -110,7 +110,7 @@ type Config struct {
 	// none; default 30 days.
 	RefreshLifetime time.Duration
 	// IDTokenLifetime is that of ID tokens (OpenID Connect Core 1.0, section 2);
-	// default 1 hour.
+	// default 1 hour, at most 7 days.
 	IDTokenLifetime time.Duration
 	// SigningPeriod is how long a key signs ID tokens before its successor does, at
 	// least a day; default 90 days.

@@ -61,6 +61,7 @@ func TestNewRefuses(t *testing.T) {
 		}, "bad Sunset"},
 		{"bad name", func(c *connectid.Config) { c.Name = "a kit" }, "bad Name"},
 		{"short signing period", func(c *connectid.Config) { c.SigningPeriod = time.Hour }, "bad SigningPeriod"},
+		{"ID tokens that outlive their key", func(c *connectid.Config) { c.IDTokenLifetime = 8 * 24 * time.Hour }, "bad IDTokenLifetime"},
 		{"short ID tokens", func(c *connectid.Config) { c.IDTokenLifetime = time.Millisecond }, "bad IDTokenLifetime"},
 		{"bad folder", func(c *connectid.Config) {
 			c.Clients = fstest.MapFS{"no.example.paper/custom.css": {Data: []byte("@import url(https://evil.example/x.css);")}}

@@ -65,7 +65,7 @@ type Config struct {
 	RefreshLifetime time.Duration
 	// GrantLifetime is the absolute end of a refresh token family; default 1 year.
 	GrantLifetime time.Duration
-	// IDTokenLifetime is that of ID tokens; default 1 hour.
+	// IDTokenLifetime is that of ID tokens; default 1 hour, at most 7 days.
 	IDTokenLifetime time.Duration
 	// CodeLifetime is that of authorization codes; default 60 seconds.
 	CodeLifetime time.Duration
@@ -120,6 +120,9 @@ func (c Config) withDefaults() (Config, error) {
 	lifetime("RefreshLifetime", &c.RefreshLifetime, 30*24*time.Hour)
 	lifetime("GrantLifetime", &c.GrantLifetime, 365*24*time.Hour)
 	lifetime("IDTokenLifetime", &c.IDTokenLifetime, time.Hour)
+	if c.IDTokenLifetime > signing.MaxLifetime { // nobody could check one whose key is gone
+		errs = append(errs, fmt.Errorf("bad IDTokenLifetime %v: want at most %v", c.IDTokenLifetime, signing.MaxLifetime))
+	}
 	lifetime("CodeLifetime", &c.CodeLifetime, time.Minute)
 	lifetime("PushedLifetime", &c.PushedLifetime, 90*time.Second)
 	lifetime("RunLifetime", &c.RunLifetime, 30*time.Minute)

@@ -70,8 +70,11 @@ const (
 	DefaultPeriod = 90 * 24 * time.Hour
 	MinPeriod     = 24 * time.Hour
 
+	// MaxLifetime is how long what is signed may be good.
+	MaxLifetime = keep
+
 	// keep is how long a key is published and believed after its last signature:
-	// longer than any token lives, so that a token that has expired still says to
+	// at least as long as any token lives, so that a token that has expired still says to
 	// whom it was given while the session lasts.
 	keep = 7 * 24 * time.Hour
 	// maxAhead is how long a key is published before it signs.
