@@ -172,8 +172,11 @@ func (v *view) Parts() (all []ownPart) {
 	return all
 }
 
-// scopeTexts say what the scopes of OpenID Connect Core 1.0, sections 5.4 and 11,
-// give a client.
+// scopeOrder is the one in which pages list the scopes of OpenID Connect Core 1.0,
+// sections 5.4 and 11.
+var scopeOrder = []string{"openid", "profile", "email", "phone", "offline_access"}
+
+// scopeTexts say what those scopes give a client.
 var scopeTexts = map[string]texts.ID{
 	"openid":         "consent.scope.openid",
 	"profile":        "consent.scope.profile",
@@ -191,13 +194,21 @@ func (v *view) Scope(name string) string {
 	return v.text("consent.scope.other", name)
 }
 
-// Scopes is Scope of each of the scopes, which stand with a space between them.
+// Scopes is Scope of each of the scopes, which stand with a space between them;
+// those that only the host knows come last.
 func (v *view) Scopes(scope string) []string {
-	var all []string
-	for name := range strings.FieldsSeq(scope) {
-		all = append(all, v.Scope(name))
+	rank := func(name string) int {
+		if i := slices.Index(scopeOrder, name); i >= 0 {
+			return i
+		}
+		return len(scopeOrder)
 	}
-	return all
+	names := strings.Fields(scope)
+	slices.SortStableFunc(names, func(a, b string) int { return rank(a) - rank(b) })
+	for i, name := range names {
+		names[i] = v.Scope(name)
+	}
+	return names
 }
 
 // ClientName is what pages call the client.

@@ -121,6 +121,29 @@ func TestMarkup(t *testing.T) {
 	}
 }
 
+// My account lists scopes in the order of the consent page, the host's own last.
+func TestScopesInOrder(t *testing.T) {
+	t.Parallel()
+	themes := newThemes(t, theme.Config{})
+	for _, s := range theme.States() {
+		if s.Name != "accountState" {
+			continue
+		}
+		p := variants(s, "en")[0]
+		p.Lists = map[string][]theme.Item{"sites": {{Key: "a", Title: "A", Detail: "archive email openid profile"}}}
+		html, from := render(t, themes, p), 0
+		for _, want := range []string{"Know that it is you", "See your name", "See your e-mail", "archive"} {
+			at := strings.Index(html[from:], want)
+			if at < 0 {
+				t.Fatalf("no %q after what comes before it", want)
+			}
+			from += at
+		}
+		return
+	}
+	t.Fatal("there is no accountState")
+}
+
 // checkNames checks that what refers to an element finds it.
 func checkNames(t *testing.T, s theme.State, p theme.Page, all []element) {
 	t.Helper()
