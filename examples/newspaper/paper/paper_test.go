@@ -208,11 +208,15 @@ func TestSubscribersArticle(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "fjordposten")
 	const page, last = "/article/orgelet", "helt ned til torget"
-	if _, body := w.visit(page); strings.Contains(body, last) || !strings.Contains(body, `id="join"`) {
+	_, body := w.visit(page)
+	if strings.Contains(body, last) || !strings.Contains(body, `id="join"`) {
 		t.Error("a stranger is not asked to log in")
 	}
+	if !strings.Contains(body, "Denne saken er for abonnenter") || strings.Contains(body, "for innloggede lesere") {
+		t.Error("a stranger is promised the story for a login")
+	}
 	w.loggedIn.Store(true)
-	_, body := w.visit(page)
+	_, body = w.visit(page)
 	if strings.Contains(body, last) || !strings.Contains(body, `id="subscribe"`) || strings.Contains(body, `id="join"`) || !strings.Contains(body, "/user/register?") {
 		t.Error("who does not subscribe is not asked to")
 	}
