@@ -28,12 +28,12 @@ var docsPolicy = func() string {
 
 // docsPage is what the template shows.
 type docsPage struct {
-	Style    template.CSS
-	Version  string
-	URL      string
-	TokenURL string
-	Rules    []rule
-	Chapters []docsChapter
+	Style                      template.CSS
+	Version                    string
+	URL                        string
+	AuthorizationURL, TokenURL string
+	Rules                      []rule
+	Chapters                   []docsChapter
 }
 
 type docsChapter struct {
@@ -60,7 +60,10 @@ type docsStatus struct {
 
 // page writes the documentation of the endpoints, whose types are in c.
 func (s *Server) page(all []served, c *schemas) (page []byte, policy string, err error) {
-	p := docsPage{Style: template.CSS(docsCSS), Version: s.c.Version, URL: s.address(), TokenURL: s.c.TokenURL, Rules: s.rules()}
+	p := docsPage{Style: template.CSS(docsCSS), Version: s.c.Version, URL: s.address(), Rules: s.rules()}
+	if p.TokenURL = s.c.TokenURL; s.hasOAuth() {
+		p.AuthorizationURL = s.c.AuthorizationURL
+	}
 	for _, t := range tags {
 		chapter := docsChapter{ID: strings.ReplaceAll(strings.ToLower(t.name), " ", "-"), Name: t.name, Text: t.text}
 		for _, e := range all {

@@ -451,6 +451,6 @@ func (s *Server) rules() []rule {
 		{"Numbers", "Times are milliseconds since 1970. Amounts are numbers with two decimals at most. What is not known is left out."},
 		{"Limits", fmt.Sprintf("A client may make %d calls per minute, counted from its first, and %d per second; it may have been given limits of its own. Without a good token, an address may make %d per minute. X-RateLimit-Remaining says how many are left, X-RateLimit-Reset in how many seconds they are renewed. Beyond, the answer is 429 with Retry-After.", s.c.CallsPerMinute, s.c.CallsPerSecond, s.c.AnonymousPerMinute)},
 		{"Errors", "Each has an exceptionType for programs and an errorMessage for developers; faults of the token also have the error of RFC 6750. After a 503, try again after the seconds in Retry-After."},
-		{"Lives of endpoints", "X-Mediaconnect-Api-Version says which version answers. What is going to go away says so in the headers Deprecation, Sunset and Link, 180 days before; afterwards it answers 410."},
+		{"Lives of endpoints", "X-Mediaconnect-Api-Version says which version answers. What is going to go away says so in the headers Deprecation, Sunset and Link, as a rule 180 days before; afterwards it answers 410."},
 	}
 }
