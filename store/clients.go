@@ -13,8 +13,8 @@ import (
 // the publisher.
 type Client struct {
 	ID        string // the unique clientId, such as no.mediaconnect.test
-	PartnerID string
-	Disabled  bool // a disabled client is answered like an unknown one
+	PartnerID string // the publisher, whose customers, products and articles the API shows it
+	Disabled  bool   // a disabled client is answered like an unknown one
 
 	// What its pages and messages show.
 	Name                 string
@@ -51,7 +51,9 @@ type Client struct {
 	// GrantTypes are the values of grant_type that the client may use, such as
 	// authorization_code, refresh_token and client_credentials.
 	GrantTypes []string
-	// Scopes are those that it may ask for; empty allows no scope but the empty one.
+	// Scopes are those that it may ask for, for OpenID Connect openid and what else
+	// of profile, email, phone and offline_access; empty allows no scope but the
+	// empty one.
 	Scopes []string
 	// InsecureSkipPKCE lets a confidential client do without PKCE. A challenge
 	// that was sent must be proven all the same.
