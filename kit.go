@@ -1,6 +1,7 @@
 // Package connectid is a complete sign-in for publishers to mount into a
 // net/http server: the login pages with single sign-on, an OAuth 2.0
-// authorization server and the API that a newspaper's site asks who is reading.
+// authorization server that is an OpenID Connect provider too, and the API that a
+// newspaper's site asks who is reading.
 //
 // [New] puts the parts together; the [Kit] it returns is an [http.Handler].
 package connectid
