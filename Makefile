@@ -7,7 +7,7 @@ FUZZTIME ?= 20s
 # are not in go.work, so that no test downloads or compiles them.
 PEERS     = bench/peers bench/peers/fosite bench/peers/gooauth2 bench/peers/zitadel
 # SQLite, which is C turned into Go, is some twenty times slower under the race
-# detector: its races run 10 rounds with it, and 200 without.
+# detector: its races run 3 rounds with it, and 200 without.
 # The race detector needs a C compiler; examples/browser/prepare.sh installs one
 # where it may.
 RACE      = $(shell test "$$($(GO) env CGO_ENABLED)" = 1 && echo -race)
@@ -30,7 +30,7 @@ race:
 		echo "== $${dir#$(CURDIR)/}"; \
 		race=$(RACE); case "$$dir" in */examples) race=;; esac; \
 		case "$$dir" in */sqlitestore|*/bench) \
-			test -z "$$race" || (cd "$$dir" && SOAK_ROUNDS=10 $(GO) test $$race -timeout 10m ./...) || failed="$$failed $$dir"; \
+			test -z "$$race" || (cd "$$dir" && SOAK_ROUNDS=3 $(GO) test $$race -timeout 10m ./...) || failed="$$failed $$dir"; \
 			race=;; \
 		esac; \
 		(cd "$$dir" && $(GO) test $$race -timeout 10m $$($(GO) list ./... | grep -v /examples/browser)) || failed="$$failed $$dir"; \
