@@ -145,7 +145,7 @@ func (s *Server) headers() object {
 	return object{
 		{"X-Mediaconnect-Api-Version", text("The version of the API that the answer is based upon.", s.c.Version)},
 		{"X-RateLimit-Remaining", number("How many calls are left before a 429.", 0, s.c.CallsPerMinute-1)},
-		{"X-RateLimit-Reset", number("In how many seconds the limit is renewed, 1 to 60.", 0, 42)},
+		{"X-RateLimit-Reset", number("In how many seconds the limit is renewed, 1 to 60.", 1, 42)},
 		{"Retry-After", number("After how many seconds to try again.", 1, 42)},
 		{"WWW-Authenticate", text("What is wrong with the token (RFC 6750, section 3).", `Bearer realm="connectid", error="invalid_token"`)},
 		{"ETag", text("Names this state of the answer. Send it in If-None-Match to learn whether there is another.", `"dGhlIHRhZw"`)},
