@@ -42,8 +42,8 @@ const (
 )
 
 const (
-	apiURL   = "https://api.test/root"
-	callURL  = "https://api.test/root/thing"
+	apiURL   = "https://api.test/base"
+	callURL  = "https://api.test/base/thing"
 	boundTok = "bound-token-VmFsaWQ"
 )
 
@@ -547,7 +547,7 @@ func TestBearerResources(t *testing.T) {
 	}{
 		{nil, "", true}, {nil, apiURL, true}, {[]string{}, apiURL, true},
 		{[]string{apiURL}, apiURL, true}, {[]string{"https://other.test", apiURL}, apiURL, true},
-		{[]string{"HTTPS://API.test:443/root"}, apiURL, true}, {[]string{"urn:this"}, "urn:this", true},
+		{[]string{"HTTPS://API.test:443/base"}, apiURL, true}, {[]string{"urn:this"}, "urn:this", true},
 		{[]string{apiURL}, "", false}, {[]string{"https://other.test"}, apiURL, false}, {[]string{apiURL + "/more"}, apiURL, false},
 		{[]string{apiURL + "?x"}, apiURL, false}, {[]string{"https://api.test"}, apiURL, false}, {[]string{""}, "", false},
 	} {
