@@ -90,6 +90,13 @@ type Client struct {
 	AccessLifetime  time.Duration // of access tokens; default 12 hours
 	RefreshLifetime time.Duration // of unused refresh tokens; default 30 days
 
+	// PaymentSecrets are the keys of which any signs what its payment script asks
+	// for (ConnectID: sign), each sealed as order.SealSecret does.
+	PaymentSecrets []string
+	// PriceOverride lets its orders and payments name amounts that are not the
+	// catalogue's.
+	PriceOverride bool
+
 	// PasswordOptional lets new users skip choosing a password.
 	PasswordOptional bool
 	// CallsPerMinute and CallsPerSecond are its API limits; defaults 2000 and 100.

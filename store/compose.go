@@ -37,6 +37,7 @@ type Roles struct {
 	Articles       Articles
 	Accesses       Accesses
 	Organisations  Organisations
+	Orders         Orders
 }
 
 // Composed is a [Store] put together by [Compose].
@@ -64,6 +65,7 @@ type Composed struct {
 	articles
 	accesses
 	organisations
+	orders
 
 	backends []backend
 }
@@ -87,6 +89,7 @@ type (
 	articles      = Articles
 	accesses      = Accesses
 	organisations = Organisations
+	orders        = Orders
 	directories   = DirectoryLinks
 	merges        = Merges
 	tickets       = Tickets
@@ -120,7 +123,7 @@ func Compose(r Roles) (*Composed, error) {
 		customers:   r.Customers, subscriptions: r.Subscriptions, memberships: r.Memberships,
 		tickets: r.Tickets, signingKeys: r.SigningKeys, consents: r.Consents, outbox: r.Outbox,
 		products: r.Products, coupons: r.Coupons, vouchers: r.Vouchers, articles: r.Articles,
-		accesses: r.Accesses, organisations: r.Organisations,
+		accesses: r.Accesses, organisations: r.Organisations, orders: r.Orders,
 	}
 	var missing []string
 	v := reflect.ValueOf(r)

@@ -19,7 +19,7 @@ func two(people, rest store.Store) store.Roles {
 		OneTimeCodes: rest, Runs: rest, Grants: people, Counters: rest,
 		Customers: people, Subscriptions: people, Memberships: people, DirectoryLinks: people,
 		Tickets: rest, SigningKeys: people, Consents: people, Outbox: rest,
-		Products: people, Coupons: people, Vouchers: people, Articles: people, Accesses: people, Organisations: people,
+		Products: people, Coupons: people, Vouchers: people, Articles: people, Accesses: people, Organisations: people, Orders: people,
 	}
 }
 

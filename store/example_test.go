@@ -16,5 +16,5 @@ func ExampleCompose() {
 		Sessions: rest, Runs: rest, Counters: rest, DirectoryLinks: accounts,
 	})
 	fmt.Println(err)
-	// Output: store: no backend for RememberSeries, OneTimeCodes, Grants, Customers, Subscriptions, Memberships, Tickets, SigningKeys, Consents, Outbox, Products, Coupons, Vouchers, Articles, Accesses, Organisations
+	// Output: store: no backend for RememberSeries, OneTimeCodes, Grants, Customers, Subscriptions, Memberships, Tickets, SigningKeys, Consents, Outbox, Products, Coupons, Vouchers, Articles, Accesses, Organisations, Orders
 }

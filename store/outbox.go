@@ -8,9 +8,19 @@ import (
 // DeliveryKind is who makes a delivery. Deliveries of different kinds do not meet.
 type DeliveryKind string
 
-// BackchannelLogout tells a client that a session has ended (OpenID Connect
-// Back-Channel Logout 1.0).
-const BackchannelLogout DeliveryKind = "backchannel logout"
+const (
+	// BackchannelLogout tells a client that a session has ended (OpenID Connect
+	// Back-Channel Logout 1.0).
+	BackchannelLogout DeliveryKind = "backchannel logout"
+	// OrderWork brings an order to its end: it is handed over, or closed when nobody
+	// has paid for it. Its ID is the order's in decimal digits.
+	OrderWork DeliveryKind = "order"
+	// PaymentWork brings a payment to its end, whatever becomes of the browser. Its
+	// ID is the payment's.
+	PaymentWork DeliveryKind = "payment"
+	// OrderNews tells a client what has become of an order that it asked about.
+	OrderNews DeliveryKind = "order news"
+)
 
 // Delivery is something that another system has to be told, again and again until
 // it has taken it or it is no longer worth telling.

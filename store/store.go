@@ -97,6 +97,7 @@ type Store interface {
 	Articles
 	Accesses
 	Organisations
+	Orders
 }
 
 // Sweeper is implemented by stores that keep expired records until they are

@@ -125,7 +125,7 @@ func TestConsentsOfMerges(t *testing.T) {
 		OneTimeCodes: rest, Runs: rest, Grants: rest, Counters: rest, DirectoryLinks: people,
 		Customers: people, Subscriptions: people, Memberships: people,
 		Tickets: rest, SigningKeys: people, Consents: rest, Outbox: rest,
-		Products: people, Coupons: people, Vouchers: people, Articles: people, Accesses: people, Organisations: people,
+		Products: people, Coupons: people, Vouchers: people, Articles: people, Accesses: people, Organisations: people, Orders: people,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -38,6 +38,7 @@ func (s *Store) PutClient(ctx context.Context, c store.Client) error {
 	c.GrantTypes = slices.Clone(c.GrantTypes)
 	c.Scopes = slices.Clone(c.Scopes)
 	c.Resources = slices.Clone(c.Resources)
+	c.PaymentSecrets = slices.Clone(c.PaymentSecrets)
 	c.PostLogoutRedirectURIs = slices.Clone(c.PostLogoutRedirectURIs)
 	utc(&c.UpdatedAt)
 

@@ -64,6 +64,7 @@ type Store struct {
 	articles      articles
 	accesses      accesses
 	organisations organisations
+	orders        orders
 }
 
 // New returns an empty store with the default configuration.
@@ -106,6 +107,7 @@ func NewWith(c Config) (*Store, error) {
 	s.articles.init()
 	s.accesses.init()
 	s.organisations.init()
+	s.orders.init()
 	return s, nil
 }
 
