@@ -43,6 +43,7 @@ var rooms = []room{
 	{"flows/order/payex", []string{"flows/order"}},
 	{"flows/order/vipps", []string{"flows/order"}},
 	{"flows/order/sandbox", []string{"flows/order"}},
+	{"flows/order/httpjson", []string{"flows/order"}},
 	{"flows/directory/entra", []string{"flows/directory"}},
 	{"flows/publisher/httpjson", []string{"flows/publisher"}},
 	{"flows/message/smtp", []string{"flows/message"}},

@@ -83,12 +83,12 @@ type Line struct {
 	StartDate     time.Time `json:"startDate,omitzero"` // startInfo
 	Receiver      *Person   `json:"receiver,omitempty"`
 	// What the catalogue says of it, written when it is placed.
-	Price      int64         `json:"price"` // of one, with VAT, after a voucher
-	VATAmount  int64         `json:"vatAmount,omitempty"`
-	VATPercent int           `json:"vatPercent,omitempty"` // in hundredths
-	Name       string        `json:"name,omitempty"`
-	Period     store.Period  `json:"period,omitzero"`
-	Renewal    store.Renewal `json:"renewal,omitzero"`
+	Price      int64   `json:"price"` // of one, with VAT, after a voucher
+	VATAmount  int64   `json:"vatAmount,omitempty"`
+	VATPercent int     `json:"vatPercent,omitempty"` // in hundredths
+	Name       string  `json:"name,omitempty"`
+	Period     Period  `json:"period,omitzero"`
+	Renewal    Renewal `json:"renewal,omitzero"`
 }
 
 // Order is an order and what it says.
@@ -129,7 +129,7 @@ type HandOver struct {
 	ClientID  string
 	UserID    string // uniqueId; may be empty
 	// Contacts are the user's proved ones.
-	Contacts []store.Contact
+	Contacts []Contact
 	// CustomerNumber is the payer's, zero while unknown.
 	CustomerNumber int64
 	Amount         int64

@@ -49,6 +49,14 @@ const (
 	Seamless PaymentFlow = "seamless" // its view is shown in the page where she is
 )
 
+// What contracts and stores have in common, so that adapters need this package
+// only.
+type (
+	Period  = store.Period
+	Renewal = store.Renewal
+	Contact = store.Contact
+)
+
 // Provider is a payment service. Implementations are safe for concurrent use, obey
 // the context, and keep nothing that a restart would lose: what is to be kept of a
 // payment is in the Ref that they return.
@@ -104,7 +112,7 @@ type Start struct {
 	Recurring  bool   // money may be taken again later
 	// Renewal is what a recurring payment costs later, as the payer agrees to it; a
 	// zero Period says that it is not known.
-	Renewal     store.Renewal
+	Renewal     Renewal
 	Description string // in the payer's words; at most 40 characters
 	Lines       []StartLine
 	Payer       Payer
