@@ -19,6 +19,7 @@ import (
 	"github.com/connectid-kit/connectid/flows"
 	"github.com/connectid-kit/connectid/flows/account"
 	"github.com/connectid-kit/connectid/flows/message"
+	"github.com/connectid-kit/connectid/flows/order"
 	"github.com/connectid-kit/connectid/flows/publisher"
 	"github.com/connectid-kit/connectid/handlers"
 	"github.com/connectid-kit/connectid/handlers/oauth"
@@ -155,6 +156,28 @@ type Config struct {
 	// coupons, vouchers, articles, accesses and organisations in Store.
 	Catalogues map[string]publisher.Catalogue
 	Accesses   map[string]publisher.Access
+	// Merchants get the money of orders, each by the payment providers that it has:
+	// packages payex, vipps and sandbox. Default: none, orders are free, invoiced or
+	// prepaid.
+	Merchants []order.Merchant
+	// Desks are the systems of publishers that take orders which are paid, by the
+	// PartnerID of their clients; package order/httpjson asks one over HTTP. Orders
+	// of partners that are not named become customers and subscriptions in Store.
+	Desks map[string]order.Desk
+	// PayURL is the address of the payment API (ConnectID: mcPayApiServer); default:
+	// APIURL followed by /mcpay.
+	PayURL string
+	// ScriptURL is the address of the payment script (ConnectID: mcPayCdnServer);
+	// default: /mcpay beside LoginURL.
+	ScriptURL string
+	// PayWithin is how long an order can be paid for; default 24 hours.
+	PayWithin time.Duration
+	// ClaimWithin is how long a payment made with the script waits for its order
+	// before the money goes back; default 24 hours.
+	ClaimWithin time.Duration
+	// OnOrder is told of every step of orders and payments. It must not block, and
+	// gets no secret.
+	OnOrder func(context.Context, order.Step)
 	// LogoutClient calls the clients that want to be told when a session ends
 	// (BackchannelLogoutURI); default: one that waits 5 seconds and follows no
 	// redirect.
@@ -185,7 +208,7 @@ type Config struct {
 type Directory = handlers.Directory
 
 // addresses are the parsed URLs of a Config.
-type addresses struct{ login, api *url.URL }
+type addresses struct{ login, api, pay, script *url.URL }
 
 func (c Config) withDefaults() (Config, addresses, error) {
 	var errs []error
@@ -219,14 +242,25 @@ func (c Config) withDefaults() (Config, addresses, error) {
 			errs = append(errs, err)
 		}
 	case a.login != nil:
-		a.api = a.login.ResolveReference(&url.URL{Path: "/capi"})
-		if i := strings.LastIndexByte(a.login.Path, '/'); i > 0 {
-			a.api.Path = a.login.Path[:i] + "/capi"
+		a.api = beside(a.login, "capi")
+	}
+	if c.PayURL == "" && a.api != nil {
+		a.pay = a.api.JoinPath("mcpay")
+	} else if c.PayURL != "" {
+		var err error
+		if a.pay, err = c.address("PayURL", c.PayURL); err != nil {
+			errs = append(errs, err)
 		}
 	}
-	if a.login != nil && a.api != nil && a.login.Path == a.api.Path {
-		errs = append(errs, fmt.Errorf("LoginURL and APIURL have one path, %q: give each server its own", a.login.Path))
+	if c.ScriptURL == "" && a.login != nil {
+		a.script = beside(a.login, "mcpay")
+	} else if c.ScriptURL != "" {
+		var err error
+		if a.script, err = c.address("ScriptURL", c.ScriptURL); err != nil {
+			errs = append(errs, err)
+		}
 	}
+	errs = append(errs, a.distinct())
 	if a.login != nil {
 		if c.HostURL == "" {
 			c.HostURL = a.login.Scheme + "://" + a.login.Host
@@ -239,6 +273,34 @@ func (c Config) withDefaults() (Config, addresses, error) {
 		}
 	}
 	return c, a, errors.Join(errs...)
+}
+
+// beside returns the address of that name beside another's.
+func beside(u *url.URL, name string) *url.URL {
+	path := "/" + name
+	if i := strings.LastIndexByte(u.Path, '/'); i > 0 {
+		path = u.Path[:i] + path
+	}
+	return u.ResolveReference(&url.URL{Path: path})
+}
+
+// distinct says which servers have one path.
+func (a addresses) distinct() error {
+	var errs []error
+	names := map[string]string{}
+	for _, server := range []struct {
+		field string
+		at    *url.URL
+	}{{"LoginURL", a.login}, {"APIURL", a.api}, {"PayURL", a.pay}, {"ScriptURL", a.script}} {
+		if server.at == nil {
+			continue
+		}
+		if other, taken := names[server.at.Path]; taken {
+			errs = append(errs, fmt.Errorf("%s and %s have one path, %q: give each server its own", other, server.field, server.at.Path))
+		}
+		names[server.at.Path] = server.field
+	}
+	return errors.Join(errs...)
 }
 
 // address parses a server's address.

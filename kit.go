@@ -23,6 +23,7 @@ import (
 	"github.com/connectid-kit/connectid/flows"
 	"github.com/connectid-kit/connectid/flows/account"
 	"github.com/connectid-kit/connectid/flows/message"
+	"github.com/connectid-kit/connectid/flows/order"
 	"github.com/connectid-kit/connectid/flows/publisher"
 	"github.com/connectid-kit/connectid/handlers"
 	"github.com/connectid-kit/connectid/handlers/api"
@@ -49,6 +50,7 @@ type Kit struct {
 	oauth    *oauth.Server
 	api      *api.Server
 	accounts *account.Service
+	orders   *order.Service
 	themes   *theme.Themes
 	store    store.Store
 	headers  *middleware.SecurityHeaders
@@ -59,6 +61,7 @@ type Kit struct {
 	clients     store.Clients // what Run needs
 	signer      *signing.Signer
 	logger      *slog.Logger
+	ring        *keys.Ring
 
 	loginServer, apiServer, wellKnown http.Handler
 	loginPath, apiPath                string // with a slash at both ends
@@ -102,6 +105,12 @@ func standIns(c Config, at addresses, ring *keys.Ring, proxies *middleware.Addre
 	}
 	if at.api == nil {
 		at.api = at.login.JoinPath("../capi")
+	}
+	if at.pay == nil {
+		at.pay = at.api.JoinPath("mcpay")
+	}
+	if at.script == nil {
+		at.script = beside(at.login, "mcpay")
 	}
 	if ring == nil {
 		secret := make([]byte, keys.MinLength)
@@ -170,7 +179,17 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 	if err != nil {
 		k.accounts = new(account.Service) // never used either
 	}
-	k.clients, k.logger = clients, c.Logger
+	k.orders, err = order.New(order.Config{
+		Store: c.Store, Clients: clients, Keys: ring, Publishers: systems, Merchants: c.Merchants, Desks: c.Desks,
+		CallbackURL: at.pay.JoinPath("callback").String(), ScriptReturnURL: at.pay.JoinPath("return").String(),
+		Notify: api.NewNotifier(c.InsecureAllowHTTP), PayWithin: c.PayWithin, ClaimWithin: c.ClaimWithin,
+		Observer: c.OnOrder, Logger: c.Logger,
+	})
+	note(err)
+	if err != nil {
+		k.orders = new(order.Service) // never used: stands in for the checks below
+	}
+	k.clients, k.logger, k.ring = clients, c.Logger, ring
 	engine, err := flows.NewEngine(flows.EngineConfig{
 		Accounts: k.accounts, Runs: c.Store, Keys: ring, Publishers: systems, Lifetime: c.RunLifetime, Observer: c.OnEvent,
 	})
@@ -243,8 +262,19 @@ func (k *Kit) Accounts() *account.Service { return k.accounts }
 // disable one, replace its secret, revoke its tokens.
 func (k *Kit) OAuth() *oauth.Server { return k.oauth }
 
-// Run does the work that no request should wait for: it makes and rotates the
-// keys that tokens are signed with, tells clients of sessions that have ended,
+// Orders returns orders and payments, for what hosts may do with them: charge
+// again what was agreed upon, give money back.
+func (k *Kit) Orders() *order.Service { return k.orders }
+
+// SealPaymentSecret seals a secret of at least 64 bytes for PaymentSecrets of the
+// client's record: with it the client signs what its payment script asks for.
+func (k *Kit) SealPaymentSecret(clientID string, secret []byte) (string, error) {
+	return order.SealSecret(k.ring, clientID, secret)
+}
+
+// Run does the work that no request should wait for: it brings payments and orders
+// to their ends whatever becomes of browsers, makes and rotates the keys that
+// tokens are signed with, tells clients of sessions that have ended,
 // removes what has expired from the store, finishes what follows the merges of
 // accounts, and writes once a day to the log who calls endpoints of the API that go
 // away. Any number of nodes may run it. It returns when the context ends, with its
@@ -254,6 +284,7 @@ func (k *Kit) Run(ctx context.Context) error {
 	defer beside.Wait()
 	beside.Go(func() { k.api.Run(ctx) })
 	beside.Go(func() { k.oauth.DeliverLogouts(ctx) })
+	beside.Go(func() { k.orders.Run(ctx) })
 	const pause, batch = time.Minute, 500
 	sweeper, ok := k.store.(store.Sweeper)
 	for {
