@@ -10,7 +10,7 @@ import (
 
 // PutClient implements [store.Clients].
 func (s *Store) PutClient(ctx context.Context, c store.Client) error {
-	for _, list := range []*[]string{&c.Targets, &c.RedirectURIs, &c.InsecureRedirectPrefixes, &c.Secrets, &c.GrantTypes, &c.Scopes, &c.Resources, &c.PostLogoutRedirectURIs} {
+	for _, list := range []*[]string{&c.Targets, &c.RedirectURIs, &c.InsecureRedirectPrefixes, &c.Secrets, &c.GrantTypes, &c.Scopes, &c.Resources, &c.PostLogoutRedirectURIs, &c.PaymentSecrets} {
 		*list = slices.Clone(*list)
 	}
 	_, err := write(ctx, s, func(t *txn) (struct{}, error) {

@@ -43,7 +43,7 @@ var clientKind = newKind("connectid_clients", `id partner_id disabled name descr
 	gui_version targets redirect_uris insecure_redirect_prefixes insecure_allow_http public secrets grant_types
 	scopes insecure_skip_pkce omit_issuer keep_refresh_token may_introspect access_lifetime refresh_lifetime
 	password_optional calls_per_minute calls_per_second sends_per_hour updated_at consent_required require_par
-	require_dpop resources post_logout_redirect_uris backchannel_logout_uri id_token_alg`,
+	require_dpop resources post_logout_redirect_uris backchannel_logout_uri id_token_alg payment_secrets price_override`,
 	func(c *store.Client) []any {
 		return []any{
 			&c.ID, &c.PartnerID, &c.Disabled, &c.Name, &c.Description, &c.Homepage,
@@ -51,7 +51,7 @@ var clientKind = newKind("connectid_clients", `id partner_id disabled name descr
 			&c.GUIVersion, (*texts)(&c.Targets), (*texts)(&c.RedirectURIs), (*texts)(&c.InsecureRedirectPrefixes), &c.InsecureAllowHTTP, &c.Public, (*texts)(&c.Secrets), (*texts)(&c.GrantTypes),
 			(*texts)(&c.Scopes), &c.InsecureSkipPKCE, &c.OmitIssuer, &c.KeepRefreshToken, &c.MayIntrospect, &c.AccessLifetime, &c.RefreshLifetime,
 			&c.PasswordOptional, &c.CallsPerMinute, &c.CallsPerSecond, &c.SendsPerHour, (*stamp)(&c.UpdatedAt), &c.ConsentRequired, &c.RequirePAR,
-			&c.RequireDPoP, (*fewTexts)(&c.Resources), (*fewTexts)(&c.PostLogoutRedirectURIs), &c.BackchannelLogoutURI, &c.IDTokenAlg,
+			&c.RequireDPoP, (*fewTexts)(&c.Resources), (*fewTexts)(&c.PostLogoutRedirectURIs), &c.BackchannelLogoutURI, &c.IDTokenAlg, (*fewTexts)(&c.PaymentSecrets), &c.PriceOverride,
 		}
 	})
 
