@@ -108,8 +108,8 @@ type Orders interface {
 	// replace one version of a record, exactly one gets a nil error. What never
 	// changes of a record (PartnerID, ClientID, ExternalID and Reference, CreatedAt)
 	// is kept as it was inserted. No record may be given twice; nothing to write is
-	// no error. An order without a positive ID, and records without a PartnerID or
-	// a ClientID, are refused with an error.
+	// no error. An order without a positive ID, a payment without an ID, and records
+	// without a PartnerID or a ClientID are refused with an error.
 	CommitOrders(ctx context.Context, orders []Order, payments []Payment) error
 	// Order returns the order, or ErrNotFound.
 	Order(ctx context.Context, id int64) (Order, error)

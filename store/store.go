@@ -24,9 +24,10 @@
 //     may lag by up to a minute, never lead.
 //   - A record without a key (an empty ID, Code or PartnerID, a zero Handle,
 //     Hash or Key, a customer's, member's or coupon's Number that is missing, a
-//     ticket or delivery without a Kind, a consent without a UserID or ClientID)
-//     is refused with an error, and so is the revocation of a grant without an ID.
-//   - Secrets never reach a store: it sees their [Digest], or a keyed MAC.
+//     ticket or delivery without a Kind, a consent without a UserID or ClientID,
+//     an order whose ID is not positive) is refused with an error, and so is the revocation of a grant without an ID.
+//   - Secrets never reach a store: it sees their [Digest], a keyed MAC, or what
+//     the kit has sealed.
 package store
 
 import (

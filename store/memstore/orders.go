@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -49,26 +50,12 @@ func (s *Store) CommitOrders(ctx context.Context, all []store.Order, payments []
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	t := &s.orders
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	seen := map[string]bool{} // what this call takes
-	taken := func(key string) bool { was := seen[key]; seen[key] = true; return was }
 	for i, o := range all {
 		if o.ID <= 0 || o.PartnerID == "" || o.ClientID == "" {
 			return errNoKey
 		}
 		if slices.ContainsFunc(all[:i], func(other store.Order) bool { return other.ID == o.ID }) {
 			return errGivenTwice
-		}
-		old, stored := t.orders[o.ID]
-		if err := versions(o.Version, old.Version, stored); err != nil {
-			return err
-		}
-		if key := group(o.ClientID, o.ExternalID); o.Version == 0 && o.ExternalID != "" {
-			if _, ok := t.external[key]; ok || taken("o"+key) {
-				return store.ErrConflict
-			}
 		}
 	}
 	for i, p := range payments {
@@ -78,15 +65,12 @@ func (s *Store) CommitOrders(ctx context.Context, all []store.Order, payments []
 		if slices.ContainsFunc(payments[:i], func(other store.Payment) bool { return other.ID == p.ID }) {
 			return errGivenTwice
 		}
-		old, stored := t.payments[p.ID]
-		if err := versions(p.Version, old.Version, stored); err != nil {
-			return err
-		}
-		if key := group(p.ClientID, p.Reference); p.Version == 0 && p.Reference != "" {
-			if _, ok := t.referred[key]; ok || taken("p"+key) {
-				return store.ErrConflict
-			}
-		}
+	}
+	t := &s.orders
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.check(all, payments); err != nil {
+		return err
 	}
 	for _, o := range all {
 		if old, ok := t.orders[o.ID]; ok {
@@ -101,6 +85,35 @@ func (s *Store) CommitOrders(ctx context.Context, all []store.Order, payments []
 		}
 		p.Version++
 		t.putPayment(copyPayment(p))
+	}
+	return nil
+}
+
+// check says why the records can not be written. The lock is held.
+func (t *orders) check(all []store.Order, payments []store.Payment) error {
+	names := map[string]bool{} // that this call takes
+	taken := func(key string) bool { was := names[key]; names[key] = true; return was }
+	for _, o := range all {
+		old, stored := t.orders[o.ID]
+		if err := versions(o.Version, old.Version, stored); err != nil {
+			return err
+		}
+		if key := group(o.ClientID, o.ExternalID); o.Version == 0 && o.ExternalID != "" {
+			if _, ok := t.external[key]; ok || taken("o"+key) {
+				return store.ErrConflict
+			}
+		}
+	}
+	for _, p := range payments {
+		old, stored := t.payments[p.ID]
+		if err := versions(p.Version, old.Version, stored); err != nil {
+			return err
+		}
+		if key := group(p.ClientID, p.Reference); p.Version == 0 && p.Reference != "" {
+			if _, ok := t.referred[key]; ok || taken("p"+key) {
+				return store.ErrConflict
+			}
+		}
 	}
 	return nil
 }
@@ -152,27 +165,22 @@ func unlist[K comparable](lists map[string]map[K]struct{}, userID string, key K)
 
 // Order implements [store.Orders].
 func (s *Store) Order(ctx context.Context, id int64) (store.Order, error) {
-	return s.order(ctx, func(t *orders) (int64, bool) { return id, true })
+	return s.order(ctx, func(*orders) int64 { return id })
 }
 
 // OrderByExternalID implements [store.Orders].
 func (s *Store) OrderByExternalID(ctx context.Context, clientID, externalID string) (store.Order, error) {
-	return s.order(ctx, func(t *orders) (int64, bool) {
-		id, ok := t.external[group(clientID, externalID)]
-		return id, ok
-	})
+	return s.order(ctx, func(t *orders) int64 { return t.external[group(clientID, externalID)] })
 }
 
-func (s *Store) order(ctx context.Context, find func(*orders) (int64, bool)) (store.Order, error) {
+func (s *Store) order(ctx context.Context, find func(*orders) int64) (store.Order, error) {
 	if err := ctx.Err(); err != nil {
 		return store.Order{}, err
 	}
 	s.orders.mu.RLock()
 	defer s.orders.mu.RUnlock()
-	if id, ok := find(&s.orders); ok {
-		if o, ok := s.orders.orders[id]; ok {
-			return copyOrder(o), nil
-		}
+	if o, ok := s.orders.orders[find(&s.orders)]; ok {
+		return copyOrder(o), nil
 	}
 	return store.Order{}, store.ErrNotFound
 }
@@ -261,11 +269,7 @@ func (s *Store) moveOrders(ctx context.Context, fromUser, toUser string, move fu
 	t, n := &s.orders, 0
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var ids []int64
-	for id := range t.ofUser[fromUser] {
-		ids = append(ids, id)
-	}
-	for _, id := range ids {
+	for _, id := range slices.Collect(maps.Keys(t.ofUser[fromUser])) { // a copy: what moves leaves it
 		o := t.orders[id]
 		if moved, ok := move(o.Moved); ok {
 			o.Moved, o.UserID = moved, toUser
@@ -274,11 +278,7 @@ func (s *Store) moveOrders(ctx context.Context, fromUser, toUser string, move fu
 			n++
 		}
 	}
-	var refs []string
-	for id := range t.paidBy[fromUser] {
-		refs = append(refs, id)
-	}
-	for _, id := range refs {
+	for _, id := range slices.Collect(maps.Keys(t.paidBy[fromUser])) {
 		p := t.payments[id]
 		if moved, ok := move(p.Moved); ok {
 			p.Moved, p.UserID = moved, toUser

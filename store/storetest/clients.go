@@ -55,11 +55,11 @@ var clientRules = []rule[store.Clients]{
 	{"the caller may change what it gave", saysValues, func(c *recorder, s store.Clients) {
 		r := fresh[store.Client]()
 		want := r
-		for _, p := range []*[]string{&want.Targets, &want.RedirectURIs, &want.InsecureRedirectPrefixes, &want.Secrets, &want.GrantTypes, &want.Scopes} {
+		for _, p := range []*[]string{&want.Targets, &want.RedirectURIs, &want.InsecureRedirectPrefixes, &want.Secrets, &want.GrantTypes, &want.Scopes, &want.Resources, &want.PostLogoutRedirectURIs, &want.PaymentSecrets} {
 			*p = slices.Clone(*p)
 		}
 		c.ok(s.PutClient(c.ctx, r), "PutClient")
-		for _, p := range [][]string{r.Targets, r.RedirectURIs, r.InsecureRedirectPrefixes, r.Secrets, r.GrantTypes, r.Scopes} {
+		for _, p := range [][]string{r.Targets, r.RedirectURIs, r.InsecureRedirectPrefixes, r.Secrets, r.GrantTypes, r.Scopes, r.Resources, r.PostLogoutRedirectURIs, r.PaymentSecrets} {
 			p[0] = "changed"
 		}
 		returns(c, "Client", want)(s.Client(c.ctx, r.ID))

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"sync"
 	"time"
+
+	"github.com/connectid-kit/connectid/store"
 )
 
 // Rules of package store's own comment that are checked alike for every role.
@@ -78,6 +81,11 @@ func arguments(m reflect.Method, n int) []reflect.Value {
 		case t.Kind() == reflect.Struct && t != timeType:
 			fill(v, "", n)
 			matchKeys(v, n)
+		case t == reflect.TypeFor[[]store.Order](), t == reflect.TypeFor[[]store.Payment]():
+			v.Set(reflect.MakeSlice(t, 1, 1))
+			fill(v.Index(0), "", n)
+			matchKeys(v.Index(0), n)
+			v.Index(0).FieldByName("Version").SetInt(rand.Int64N(3)) // an insert, or a change
 		case t == reflect.TypeFor[time.Duration]():
 			v.SetInt(int64(time.Minute))
 		case t.Kind() == reflect.Int:
@@ -102,6 +110,8 @@ func matchKeys(v reflect.Value, n int) {
 		case !f.IsValid():
 		case f.Type() == digestType:
 			fill(f, "key", n)
+		case f.Kind() == reflect.Int64:
+			f.SetInt(int64(n + 1))
 		default:
 			f.SetString(fmt.Sprint("key ", n))
 		}

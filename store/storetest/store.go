@@ -44,6 +44,9 @@ var storeRules = []rule[store.Store]{
 		c.ok(s.CreateSigningKey(c.ctx, key), "CreateSigningKey")
 		c.ok(s.AddConsent(c.ctx, consent), "AddConsent")
 		c.ok(s.PutDelivery(c.ctx, delivery), "PutDelivery")
+		order, payment := newOrder(), newPayment()
+		order.ClientID, order.ExternalID, order.UserID, payment.ID, payment.ClientID, payment.Reference, payment.UserID = "x", "x", "x", "x", "x", "x", "x"
+		order, payment = c.commit(s, "CommitOrders", order, payment)
 
 		c.ok(s.DeleteClient(c.ctx, "x"), "DeleteClient")
 		c.ok(s.DeleteUser(c.ctx, "x"), "DeleteUser")
@@ -73,6 +76,7 @@ var storeRules = []rule[store.Store]{
 		}
 		returns(c, "Consent", consent)(s.Consent(c.ctx, "x", "x"))
 		c.ok(s.DeleteConsent(c.ctx, "x", "x"), "DeleteConsent")
+		c.stands(s, "when all else is gone", order, payment)
 		until := future()
 		returns(c, "ClaimDelivery", claimed(delivery, 1, until))(s.ClaimDelivery(c.ctx, "x", time.Now(), until))
 	}},
@@ -107,6 +111,8 @@ var storeRules = []rule[store.Store]{
 			consent, delivery := fresh[store.Consent](), due(fresh[store.Delivery]().Kind, past())
 			at := time.Now().Truncate(time.Millisecond)
 			until := at.Add(time.Minute)
+			order, payment := c.commit(s, "CommitOrders", newOrder(), newPayment())
+			placed, begun := newOrder(), newPayment()
 			c.ok(s.CreateSession(c.ctx, old), "CreateSession")
 			c.ok(s.PutDelivery(c.ctx, delivery), "PutDelivery")
 			var wg sync.WaitGroup
@@ -114,6 +120,9 @@ var storeRules = []rule[store.Store]{
 			wg.Go(func() { c.cutOff("CreateGrant", s.CreateGrant(ctx, g, t)) })
 			wg.Go(func() { c.cutOff("CreateUser", s.CreateUser(ctx, user)) })
 			wg.Go(func() { c.cutOff("AddConsent", s.AddConsent(ctx, consent)) })
+			wg.Go(func() {
+				c.cutOff("CommitOrders", s.CommitOrders(ctx, []store.Order{placed, order}, []store.Payment{payment, begun}))
+			})
 			wg.Go(func() {
 				_, err := s.ClaimDelivery(ctx, delivery.Kind, at, until)
 				c.cutOff("ClaimDelivery", err)
@@ -144,6 +153,13 @@ var storeRules = []rule[store.Store]{
 				agreed, consentErr := s.Consent(c.ctx, consent.UserID, consent.ClientID)
 				if consentErr == nil && len(agreed.Scopes) != len(consent.Scopes) {
 					faults = append(faults, fmt.Sprintf("AddConsent left %q of %q", agreed.Scopes, consent.Scopes))
+				}
+				_, placedErr := s.OrderByExternalID(c.ctx, placed.ClientID, placed.ExternalID)
+				_, begunErr := s.PaymentByReference(c.ctx, begun.ClientID, begun.Reference)
+				o, orderErr := s.Order(c.ctx, order.ID)
+				p, paymentErr := s.Payment(c.ctx, payment.ID)
+				if written := placedErr == nil; orderErr != nil || paymentErr != nil || written != (begunErr == nil) || written != (o.Version == 2) || written != (p.Version == 2) {
+					faults = append(faults, fmt.Sprintf("CommitOrders left an order with %v, a payment with %v, and others in versions %d and %d", placedErr, begunErr, o.Version, p.Version))
 				}
 				return faults
 			}
@@ -236,6 +252,7 @@ func sweeps(c *recorder, s store.Store) {
 	c.ok(s.AddConsent(c.ctx, consent), "AddConsent")
 	c.ok(s.PutTicket(c.ctx, keptTicket), "PutTicket")
 	c.ok(s.CreateSigningKey(c.ctx, keptKey), "CreateSigningKey")
+	order, payment := c.commit(s, "CommitOrders", newOrder(), newPayment())
 	want := 0
 	var grant store.Grant
 	for i := range each {
@@ -300,6 +317,7 @@ func sweeps(c *recorder, s store.Store) {
 	returns(c, "User", stored(user, 1))(s.User(c.ctx, user.ID))
 	returns(c, "Consent, which does not end", consent)(s.Consent(c.ctx, consent.UserID, consent.ClientID))
 	returns(c, "Ticket that lives longer", keptTicket)(s.Ticket(c.ctx, keptTicket.Kind, keptTicket.Hash))
+	c.stands(s, "which do not expire", order, payment)
 	lists(c, "SigningKeys that live longer", s.SigningKeys(c.ctx), keptKey)
 	fails[store.Delivery](c, "ClaimDelivery when all were swept", store.ErrNotFound)(s.ClaimDelivery(c.ctx, ofLogout, future(), future()))
 }

@@ -62,6 +62,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	t.Run("Articles", func(t *testing.T) { TestArticles(t, as[store.Articles](open)) })
 	t.Run("Accesses", func(t *testing.T) { TestAccesses(t, as[store.Accesses](open)) })
 	t.Run("Organisations", func(t *testing.T) { TestOrganisations(t, as[store.Organisations](open)) })
+	t.Run("Orders", func(t *testing.T) { TestOrders(t, as[store.Orders](open)) })
 	t.Run("Store", func(t *testing.T) { TestStore(t, open) })
 }
 
@@ -169,6 +170,9 @@ func TestOrganisations(t *testing.T, open func(t *testing.T) store.Organisations
 	run(t, open, organisationRules)
 }
 
+// TestOrders checks the [store.Orders] contract.
+func TestOrders(t *testing.T, open func(t *testing.T) store.Orders) { run(t, open, orderRules()) }
+
 // TestStore checks what concerns a whole store: roles that do not mix, and, if
 // the store has them, the [store.Sweeper] and [store.Pinger] contracts.
 func TestStore(t *testing.T, open func(t *testing.T) store.Store) { run(t, open, storeRules) }
@@ -214,6 +218,7 @@ func Check(ctx context.Context, open func() store.Store, roles ...string) []Fail
 	all = append(all, check(ctx, roles, "Articles", func() store.Articles { return open() }, articleRules)...)
 	all = append(all, check(ctx, roles, "Accesses", func() store.Accesses { return open() }, accessRules)...)
 	all = append(all, check(ctx, roles, "Organisations", func() store.Organisations { return open() }, organisationRules)...)
+	all = append(all, check(ctx, roles, "Orders", func() store.Orders { return open() }, orderRules())...)
 	return append(all, check(ctx, roles, "Store", open, storeRules)...)
 }
 
