@@ -151,3 +151,42 @@ func BenchmarkTakeCode(b *testing.B) {
 		must(b, err)
 	}
 }
+
+// BenchmarkCommitOrders is one step after the other: an order is placed with its
+// payment, and both are paid.
+func BenchmarkCommitOrders(b *testing.B) {
+	s := memstore.New()
+	ctx := b.Context()
+	b.ReportAllocs()
+	for b.Loop() {
+		orders, payments := basket()
+		must(b, s.CommitOrders(ctx, orders, payments))
+		orders[0].Version, payments[0].Version = 1, 1
+		must(b, s.CommitOrders(ctx, orders, payments))
+	}
+}
+
+// BenchmarkCommitOrders64 is 64 buyers at once.
+func BenchmarkCommitOrders64(b *testing.B) {
+	s := memstore.New()
+	b.ReportAllocs()
+	b.SetParallelism(32) // times GOMAXPROCS
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			orders, payments := basket()
+			must(b, s.CommitOrders(b.Context(), orders, payments))
+			orders[0].Version, payments[0].Version = 1, 1
+			must(b, s.CommitOrders(b.Context(), orders, payments))
+		}
+	})
+}
+
+// basket is an order of a few hundred bytes, and its payment.
+func basket() ([]store.Order, []store.Payment) {
+	n, now := serial.Add(1), time.Now()
+	name := fmt.Sprint(n)
+	return []store.Order{{ID: n, PartnerID: "partner", ClientID: "client", ExternalID: name, UserID: name, Status: store.OrderAwaitingPayment,
+			Amount: 9900, Currency: "NOK", PaymentID: name, Data: make([]byte, 600), OrderedAt: now, CreatedAt: now, UpdatedAt: now}},
+		[]store.Payment{{ID: name, PartnerID: "partner", ClientID: "client", UserID: name, Orders: []int64{n}, Reference: name, Status: store.PaymentNew,
+			Amount: 9900, Currency: "NOK", CreatedAt: now, UpdatedAt: now}}
+}

@@ -78,7 +78,8 @@ func writeForEver(s *sqlitestore.Store) error {
 }
 
 // writeOne is a user, a session that a client visits, a code and a ticket that are
-// used, a grant, a consent, and a delivery that is claimed.
+// used, a grant, a consent, a delivery that is claimed, and two orders and their
+// payment that are placed and paid.
 func writeOne(ctx context.Context, s *sqlitestore.Store, name string) error {
 	end := time.Now().Add(time.Hour)
 	hash := store.DigestOf(name)
@@ -94,7 +95,60 @@ func writeOne(ctx context.Context, s *sqlitestore.Store, name string) error {
 		s.AddConsent(ctx, store.Consent{UserID: name, ClientID: "client", Scopes: []string{"openid"}}),
 		s.PutDelivery(ctx, store.Delivery{Kind: store.DeliveryKind(name), ID: name, DueAt: time.Now(), ExpiresAt: end}),
 		func() error { _, err := s.ClaimDelivery(ctx, store.DeliveryKind(name), end, end); return err }(),
+		payForTwo(ctx, s, name),
 	)
+}
+
+// payForTwo places two orders with one payment in one step, and pays all in another.
+func payForTwo(ctx context.Context, s *sqlitestore.Store, name string) error {
+	var orders []store.Order
+	for i := range 2 {
+		orders = append(orders, store.Order{ID: 1 + rand.Int64N(1<<53-1), PartnerID: "partner", ClientID: "client", ExternalID: fmt.Sprint(name, i), UserID: name, Status: store.OrderAwaitingPayment, PaymentID: name})
+	}
+	payments := []store.Payment{{ID: name, PartnerID: "partner", ClientID: "client", UserID: name, Orders: []int64{orders[0].ID, orders[1].ID}, Reference: name, Status: store.PaymentCapturing}}
+	if err := s.CommitOrders(ctx, orders, payments); err != nil {
+		return err
+	}
+	for i := range orders {
+		orders[i].Version, orders[i].Status = 1, store.OrderPaid
+	}
+	payments[0].Version, payments[0].Status = 1, store.PaymentCaptured
+	return s.CommitOrders(ctx, orders, payments)
+}
+
+// arePaid complains unless both orders and their payment are there, and paid.
+func arePaid(ctx context.Context, s *sqlitestore.Store, name string) error {
+	p, err := s.PaymentByReference(ctx, "client", name)
+	if err != nil || p.Status != store.PaymentCaptured || len(p.Orders) != 2 {
+		return fmt.Errorf("the payment is %s for %d: %w", p.Status, p.Orders, err)
+	}
+	for i := range 2 {
+		o, err := s.OrderByExternalID(ctx, "client", fmt.Sprint(name, i))
+		if err != nil || o.Status != store.OrderPaid || o.ID != p.Orders[i] {
+			return fmt.Errorf("order %d is %s: %w", o.ID, o.Status, err)
+		}
+	}
+	return nil
+}
+
+// checkWhole complains about orders and payments, acknowledged or not, of which a
+// step was written in part.
+func checkWhole(t *testing.T, file string) (begun, paid int) {
+	t.Helper()
+	err := rawDB(t, file, "").QueryRow(`SELECT count(*) FILTER (WHERE whole AND version = 1), count(*) FILTER (WHERE whole AND version = 2)
+		FROM (SELECT p.version, count(o.id) = 2 AND min(o.version) = p.version AND max(o.version) = p.version AS whole
+			FROM connectid_payments p LEFT JOIN connectid_orders o ON o.payment_id = p.id GROUP BY p.id)`).Scan(&begun, &paid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var orders, payments int
+	if err := rawDB(t, file, "").QueryRow("SELECT (SELECT count(*) FROM connectid_orders), (SELECT count(*) FROM connectid_payments)").Scan(&orders, &payments); err != nil {
+		t.Fatal(err)
+	}
+	if payments != begun+paid || orders != 2*payments {
+		t.Errorf("%d orders and %d payments, of which %d and %d are whole", orders, payments, begun, paid)
+	}
+	return begun, paid
 }
 
 // checkOne complains about everything that was acknowledged and is not there.
@@ -123,7 +177,7 @@ func checkOne(ctx context.Context, s *sqlitestore.Store, name string) error {
 	if again := s.RetryDelivery(ctx, store.DeliveryKind(name), name, 1, time.Now().Add(time.Hour)); again != nil {
 		consent = errors.Join(consent, fmt.Errorf("a delivery that was claimed once: %w", again))
 	}
-	return errors.Join(user, session, grant, token, code, ticket, consent)
+	return errors.Join(user, session, grant, token, code, ticket, consent, arePaid(ctx, s, name))
 }
 
 // TestSurvivesKill kills a writing process at some moment, again and again, and
@@ -131,6 +185,7 @@ func checkOne(ctx context.Context, s *sqlitestore.Store, name string) error {
 func TestSurvivesKill(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "connectid.db")
 	var acknowledged []string
+	var begun, paid int
 	for round := range 12 {
 		cmd := child(t, "write", file)
 		out, err := cmd.StdoutPipe()
@@ -171,6 +226,7 @@ func TestSurvivesKill(t *testing.T) {
 			t.Error(err)
 		}
 		checkIntegrity(t, file)
+		begun, paid = checkWhole(t, file)
 	}
 	s := openFile(t, file)
 	for _, name := range acknowledged { // those of the first rounds outlived all later crashes
@@ -178,7 +234,7 @@ func TestSurvivesKill(t *testing.T) {
 			t.Errorf("at the end: %s was acknowledged: %v", name, err)
 		}
 	}
-	t.Logf("%d acknowledged entries of five writes each, over 12 kills, are all there", len(acknowledged))
+	t.Logf("%d acknowledged entries, over 12 kills, are all there; of %d payments %d were begun and not yet paid", len(acknowledged), begun+paid, begun)
 }
 
 func checkIntegrity(t *testing.T, file string) {

@@ -84,3 +84,23 @@ func TestMigratesWhatIsThere(t *testing.T) {
 	next.Resources, next.DPoPKey = []string{"https://api.example/"}, digest()
 	must(t, s.SwapGrant(t.Context(), next, store.AccessToken{Hash: digest(), GrantID: g.ID, ExpiresAt: end}))
 }
+
+// Clients that an older program has written have no payment secrets, and orders
+// can be placed in its file.
+func TestMigratesToOrders(t *testing.T) {
+	file, db := at(t, 6)
+	_, err := db.Exec(`INSERT INTO connectid_clients (id, partner_id, disabled, name, description, homepage, customer_care_phone, customer_care_email, product,
+		subscription_terms_url, user_terms_url, language, region, gui_version, targets, redirect_uris, insecure_redirect_prefixes, insecure_allow_http, public, secrets,
+		grant_types, scopes, insecure_skip_pkce, omit_issuer, keep_refresh_token, may_introspect, access_lifetime, refresh_lifetime, password_optional,
+		calls_per_minute, calls_per_second, sends_per_hour, updated_at)
+		VALUES ('client', 'partner', 0, 'Paper', '', '', '', '', '', '', '', '', '', 2, '[]', '[]', '[]', 0, 0, '[]', '[]', '[]', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)`)
+	must(t, err)
+	must(t, db.Close())
+	s := openFile(t, file)
+	c, err := s.Client(t.Context(), "client")
+	must(t, err)
+	if c.Name != "Paper" || c.PaymentSecrets != nil || c.PriceOverride {
+		t.Errorf("Client = %+v", c)
+	}
+	must(t, s.CommitOrders(t.Context(), []store.Order{{ID: 1, PartnerID: "partner", ClientID: "client"}}, nil))
+}

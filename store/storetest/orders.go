@@ -292,6 +292,7 @@ var orderListRules = []rule[store.Orders]{
 		lists(c, "UserPayments of who has one", s.UserPayments(c.ctx, "v"), others, a)
 		lists(c, "UserPayments of nobody", s.UserPayments(c.ctx, ""))
 	}},
+	{"look-ups are indexed", "OrderByExternalID returns the client's order …, by an indexed look-up … UserOrders lists …, by an indexed look-up … PaymentByReference …, by an indexed look-up … UserPayments lists …, by an indexed look-up.", indexedOrders},
 	{"orders and payments move with a merge, and back", "MoveOrders makes the orders and payments of one user those of another, adds the merge to Moved of each and raises its Version. It returns how many there were: none when it is done again. ReturnOrders undoes MoveOrders: of what fromUser has, what the merge has moved becomes toUser's, and Moved ends before it.", func(c *recorder, s store.Orders) {
 		put := func(user string) (store.Order, store.Payment) {
 			o, p := newOrder(), newPayment()
@@ -394,4 +395,46 @@ var orderListRules = []rule[store.Orders]{
 			}
 		})
 	}},
+}
+
+// indexedOrders compares how long look-ups take with one record, and with a
+// thousand more of other clients and users.
+func indexedOrders(c *recorder, s store.Orders) {
+	o, p := c.commit(s, "CommitOrders", newOrder(), newPayment())
+	lookUps := map[string]func() error{
+		"OrderByExternalID":  func() error { _, err := s.OrderByExternalID(c.ctx, o.ClientID, o.ExternalID); return err },
+		"PaymentByReference": func() error { _, err := s.PaymentByReference(c.ctx, p.ClientID, p.Reference); return err },
+		"UserOrders":         func() error { _, err := collect(s.UserOrders(c.ctx, "", o.UserID)); return err },
+		"UserPayments":       func() error { _, err := collect(s.UserPayments(c.ctx, p.UserID)); return err },
+	}
+	best := func(what string) time.Duration {
+		least := time.Hour
+		for range 20 {
+			start := time.Now()
+			for range 20 {
+				if err := lookUps[what](); err != nil {
+					c.fatalf("%s: %v", what, err)
+				}
+			}
+			least = min(least, time.Since(start))
+		}
+		return least
+	}
+	few := map[string]time.Duration{}
+	for what := range lookUps {
+		few[what] = best(what)
+	}
+	for range 40 {
+		var orders []store.Order
+		var payments []store.Payment
+		for range 50 {
+			orders, payments = append(orders, newOrder()), append(payments, newPayment())
+		}
+		c.ok(s.CommitOrders(c.ctx, orders, payments), "CommitOrders")
+	}
+	for what := range lookUps {
+		if many := best(what); many > 10*few[what]+time.Millisecond {
+			c.errorf("20 times %s takes %v with one record and %v with 2001", what, few[what], many)
+		}
+	}
 }
