@@ -58,7 +58,13 @@ type Step struct {
 
 // Service is orders and payments. It is safe for concurrent use, and any number of
 // nodes may have one on one store.
-type Service struct{ c Config }
+type Service struct {
+	c         Config
+	merchants map[string]*Merchant // by ID
+	turns     turns
+	rests     rests
+	wakes     map[store.DeliveryKind]chan struct{}
+}
 
 // Errors that callers branch on. Any other error is an outage.
 var (
@@ -80,9 +86,6 @@ type RefusedError struct {
 
 // Error implements error.
 func (e *RefusedError) Error() string { return fmt.Sprintf("order: %s %s", e.Field, e.Reason) }
-
-// New returns the service, or all that is wrong with c.
-func New(c Config) (*Service, error) { return &Service{c}, nil }
 
 var errUnbuilt = errors.New("not built") // only on the integration branch
 
@@ -131,37 +134,6 @@ type Due struct {
 	RedirectURL string
 }
 
-// Check finds the orders of a checkout, without a word to a provider: all of one
-// client and one merchant group, of this user or of nobody, and several only if all
-// are paid by card. ErrNotFound for an unknown order and another user's alike, a
-// *RefusedError for a list that can not be paid for together. Before somebody is
-// logged in c.UserID may be empty.
-func (s *Service) Check(ctx context.Context, c Checkout) ([]Order, error) { return nil, errUnbuilt }
-
-// Pay begins the payment of the orders, or goes on with the one that has begun: of
-// any number of callers, at any number of nodes, all get the same. Orders that need
-// no provider are Success at once.
-func (s *Service) Pay(ctx context.Context, c Checkout) (Due, error) { return Due{}, errUnbuilt }
-
-// Settle asks the provider how the payment stands, and brings payment and orders
-// along: money that is reserved for orders is taken, and what is paid is handed
-// over. It returns the payment as it is stored then. However often and by whomever
-// it is called, money is taken once.
-func (s *Service) Settle(ctx context.Context, paymentID string) (store.Payment, error) {
-	return store.Payment{}, errUnbuilt
-}
-
-// OutcomeOf says what the payment's status means to who began it.
-func OutcomeOf(p store.Payment) Outcome { return Waiting }
-
-// ReadCallback judges a call to a provider's callback address and settles the
-// payment that it is about. proof is the last part of the address that [Start] gave
-// the provider, for one that names a payment. ErrForged and ErrNotFound say that it
-// was nothing.
-func (s *Service) ReadCallback(ctx context.Context, proof string, c Callback) error {
-	return errUnbuilt
-}
-
 // ScriptStart is a payment that the payment script asks for, with its sign verified.
 type ScriptStart struct {
 	Client    *store.Client
@@ -181,27 +153,6 @@ type ScriptPayment struct {
 	Outcome     Outcome
 }
 
-// StartScript begins the payment, or returns the one that has begun with the same
-// Token and Attempt, while it is open. Anything else with its externalReference is
-// ErrRepeated, and a fault of the claims a *RefusedError.
-func (s *Service) StartScript(ctx context.Context, p ScriptStart) (ScriptPayment, error) {
-	return ScriptPayment{}, errUnbuilt
-}
-
-// ScriptStanding settles the payment, and says how it stands, to a script that shows
-// the Attempt with which it began. ErrNotFound for any other.
-func (s *Service) ScriptStanding(ctx context.Context, id, attempt string) (ScriptPayment, error) {
-	return ScriptPayment{}, errUnbuilt
-}
-
-// ScriptReturn settles the payment of a payer who comes back from the provider, and
-// returns where she goes on: the returnUrl of the sign with mcPayRef and status, each
-// once; or "" while the outcome is not known. sealed is the last part of the address
-// to which she came back.
-func (s *Service) ScriptReturn(ctx context.Context, sealed string) (address string, err error) {
-	return "", errUnbuilt
-}
-
 // Complete brings an order to its end without its payer (ConnectID: order/fulfillment
 // of the client mode), as far as that can be done: Success, Error with a reason for a
 // developer, or Waiting, and then callbackURL is told of the end.
@@ -214,23 +165,3 @@ func (s *Service) Complete(ctx context.Context, c *store.Client, id int64, callb
 func (s *Service) Assign(ctx context.Context, c *store.Client, id int64, userID string) (Order, error) {
 	return Order{}, errUnbuilt
 }
-
-// ChargeAgain takes money again for an order whose payment was recurring: a new
-// order with the content of the first, at its renewal price, paid without the payer.
-// key is the caller's own: the same again is the same charge.
-func (s *Service) ChargeAgain(ctx context.Context, orderID int64, key string) (Order, error) {
-	return Order{}, errUnbuilt
-}
-
-// Refund gives back what was taken for a payment. It is for the host's own hands.
-func (s *Service) Refund(ctx context.Context, paymentID string) (store.Payment, error) {
-	return store.Payment{}, errUnbuilt
-}
-
-// Run works on what is due until the context ends: payments whose payer never came
-// back, orders to be handed over or closed, clients to be told. Any number of nodes
-// may run it.
-func (s *Service) Run(ctx context.Context) { <-ctx.Done() }
-
-// Work does what is due now, once over, and returns how much that was.
-func (s *Service) Work(ctx context.Context) (int, error) { return 0, errUnbuilt }

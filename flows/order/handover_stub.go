@@ -1,0 +1,71 @@
+package order
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/connectid-kit/connectid/store"
+)
+
+const maxAmount = 1_000_000_000_000
+
+func refuse(field, format string, args ...any) error {
+	return &RefusedError{Field: field, Reason: fmt.Sprintf(format, args...)}
+}
+func mayPrice(c *store.Client) bool           { return c.PriceOverride && !c.Public }
+func encodeContent(c Content) ([]byte, error) { return json.Marshal(c) }
+func decodeContent(data []byte) (c Content, err error) {
+	if len(data) == 0 {
+		return
+	}
+	err = json.Unmarshal(data, &c)
+	return
+}
+func vatIn(amount int64, percent int) int64 {
+	all := int64(10000 + percent)
+	return (amount*int64(percent) + all/2) / all
+}
+
+func (s *Service) handOver(ctx context.Context, id int64) error {
+	for range 10 {
+		o, err := s.c.Store.Order(ctx, id)
+		if err != nil {
+			return err
+		}
+		if o.Status != store.OrderPaid {
+			return nil
+		}
+		if desk := s.c.Desks[o.PartnerID]; desk != nil {
+			if _, err := desk.Take(ctx, HandOver{OrderID: o.ID}); err != nil {
+				return err
+			}
+		}
+		from := o.Status
+		o.Status, o.UpdatedAt = store.OrderHandedOver, time.Now()
+		err = s.c.Store.CommitOrders(ctx, []store.Order{o}, nil)
+		if isConflict(err) {
+			continue
+		}
+		if err == nil {
+			s.observe(ctx, Step{OrderID: o.ID, ClientID: o.ClientID, From: string(from), To: string(o.Status)})
+		}
+		return err
+	}
+	return errBusy
+}
+
+func (s *Service) workOrder(ctx context.Context, d store.Delivery) error {
+	id, err := strconv.ParseInt(d.ID, 10, 64)
+	if err != nil {
+		return err
+	}
+	if err := s.handOver(ctx, id); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (s *Service) workNews(ctx context.Context, d store.Delivery) error { return nil }
