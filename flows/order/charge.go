@@ -61,14 +61,14 @@ func (s *Service) ChargeAgain(ctx context.Context, orderID int64, key string) (O
 	}
 	// The deliveries are queued first. That of the payment has the name that it has
 	// for whoever else inserts the payment, so it stays when this call is slower.
-	due, orderName := time.Now().Add(firstCheck), strconv.FormatInt(c.orders[0].ID, 10)
-	if err := s.putWork(ctx, store.OrderWork, orderName, due); err != nil {
+	orderName := strconv.FormatInt(c.orders[0].ID, 10)
+	if err := s.putWork(ctx, c.orders[0], nil); err != nil {
 		return Order{}, err
 	}
-	if err := s.putWork(ctx, store.PaymentWork, id, due); err != nil {
+	if err := s.queue(ctx, id); err != nil {
 		return Order{}, err
 	}
-	if err := s.commit(ctx, c, d); isConflict(err) {
+	if err := s.commitChange(ctx, c, d); isConflict(err) {
 		if err := s.c.Store.FinishDelivery(ctx, store.OrderWork, orderName); err != nil {
 			s.c.Logger.WarnContext(ctx, "a delivery can not be finished", "kind", store.OrderWork, "delivery", orderName, "err", err)
 		}

@@ -3,10 +3,12 @@ package order
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
+	"github.com/connectid-kit/connectid/flows/publisher"
 	"github.com/connectid-kit/connectid/store"
 )
 
@@ -57,15 +59,36 @@ func (s *Service) handOver(ctx context.Context, id int64) error {
 	return errBusy
 }
 
+func (s *Service) observe(ctx context.Context, step Step) {
+	if s.c.Observer != nil {
+		s.c.Observer(ctx, step)
+	}
+}
+
+func (s *Service) putWork(ctx context.Context, o store.Order, vouchers []publisher.VoucherUse) error {
+	now := time.Now()
+	err := s.c.Store.PutDelivery(ctx, store.Delivery{
+		Kind: store.OrderWork, ID: strconv.FormatInt(o.ID, 10), DueAt: now.Add(30 * time.Second), CreatedAt: now, ExpiresAt: store.NoEnd,
+	})
+	if isConflict(err) {
+		err = nil
+	}
+	return err
+}
+
 func (s *Service) workOrder(ctx context.Context, d store.Delivery) error {
 	id, err := strconv.ParseInt(d.ID, 10, 64)
 	if err != nil {
 		return err
 	}
-	if err := s.handOver(ctx, id); err != nil {
-		return err
+	o, err := s.c.Store.Order(ctx, id)
+	if err == nil {
+		err = s.handOver(ctx, id)
 	}
-	return nil
+	if isNotFound := errors.Is(err, store.ErrNotFound); err == nil && o.Status != store.OrderAwaitingPayment || isNotFound {
+		return s.c.Store.FinishDelivery(ctx, d.Kind, d.ID)
+	}
+	return errors.Join(err, s.c.Store.RetryDelivery(ctx, d.Kind, d.ID, d.Attempts, time.Now().Add(time.Minute)))
 }
 
 func (s *Service) workNews(ctx context.Context, d store.Delivery) error { return nil }

@@ -145,7 +145,7 @@ func (s *Service) pay(ctx context.Context, c Checkout, orders []Order, begun tim
 		}
 		if !covers(p, open) {
 			// It is for other orders too, or not for all of these.
-			if err := s.giveUp(ctx, p.ID); err != nil {
+			if err := s.stopPayment(ctx, p.ID); err != nil {
 				return Due{}, err
 			}
 			return Due{}, store.ErrConflict
@@ -232,9 +232,9 @@ func due(p store.Payment) (Due, error) {
 	return out, nil
 }
 
-// giveUp ends a payment that is in the way of another, unless its payer was faster.
+// stopPayment ends a payment that is in the way of another, unless its payer was faster.
 // Without an error it is not open any more.
-func (s *Service) giveUp(ctx context.Context, id string) error {
+func (s *Service) stopPayment(ctx context.Context, id string) error {
 	for range maxSteps {
 		p, err := s.Settle(ctx, id)
 		if err != nil {
@@ -251,7 +251,7 @@ func (s *Service) giveUp(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		if err := s.commit(ctx, newChange(p).to(store.PaymentReleasing), d); err != nil && !isConflict(err) {
+		if err := s.commitChange(ctx, newChange(p).to(store.PaymentReleasing), d); err != nil && !isConflict(err) {
 			return err
 		}
 	}
@@ -312,10 +312,10 @@ func (s *Service) open(ctx context.Context, c Checkout, orders []Order, others b
 // becomes of this call and its caller, somebody looks after it.
 func (s *Service) insert(ctx context.Context, c *change, d paymentData) error {
 	id := c.payment.ID
-	if err := s.putWork(ctx, store.PaymentWork, id, time.Now().Add(firstCheck)); err != nil {
+	if err := s.queue(ctx, id); err != nil {
 		return err
 	}
-	err := s.commit(ctx, c, d)
+	err := s.commitChange(ctx, c, d)
 	if isConflict(err) { // so it is not stored; a delivery that stays finds nothing to do
 		if err := s.c.Store.FinishDelivery(ctx, store.PaymentWork, id); err != nil {
 			s.c.Logger.WarnContext(ctx, "a delivery can not be finished", "kind", store.PaymentWork, "delivery", id, "err", err)

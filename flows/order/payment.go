@@ -155,13 +155,6 @@ func (d paymentData) action(p store.Payment, name string) Action {
 // ours reports whether the payment was begun by the payment script.
 func ours(p store.Payment) bool { return p.Reference != "" }
 
-// observe tells the observer of a step that has been stored.
-func (s *Service) observe(ctx context.Context, step Step) {
-	if s.c.Observer != nil && step.From != step.To {
-		s.c.Observer(ctx, step)
-	}
-}
-
 // change is a step of a payment and its orders that is about to be stored.
 type change struct {
 	payment store.Payment
@@ -194,9 +187,9 @@ func (c *change) order(o store.Order, status store.OrderStatus) *change {
 	return c
 }
 
-// commit stores the change in one step and tells the observer. ErrConflict says that
+// commitChange stores the change in one step and tells the observer. ErrConflict says that
 // somebody else was faster.
-func (s *Service) commit(ctx context.Context, c *change, d paymentData) error {
+func (s *Service) commitChange(ctx context.Context, c *change, d paymentData) error {
 	data, err := d.bytes()
 	if err != nil {
 		return err
@@ -211,14 +204,15 @@ func (s *Service) commit(ctx context.Context, c *change, d paymentData) error {
 	return nil
 }
 
-// putWork queues a delivery that lasts until it is finished; one that is there stays
-// as it is.
-func (s *Service) putWork(ctx context.Context, kind store.DeliveryKind, id string, due time.Time) error {
+// queue queues the work on a payment, until it is finished; what is queued stays as it
+// is.
+func (s *Service) queue(ctx context.Context, id string) error {
+	now := time.Now()
 	err := s.c.Store.PutDelivery(ctx, store.Delivery{
-		Kind: kind, ID: id, DueAt: due, CreatedAt: time.Now(), ExpiresAt: store.NoEnd,
+		Kind: store.PaymentWork, ID: id, DueAt: now.Add(firstCheck), CreatedAt: now, ExpiresAt: store.NoEnd,
 	})
 	if err != nil && !isConflict(err) {
-		return fmt.Errorf("queue the work on %s %s: %w", kind, id, err)
+		return fmt.Errorf("queue the work on payment %s: %w", id, err)
 	}
 	return nil
 }

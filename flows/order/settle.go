@@ -21,8 +21,8 @@ const (
 	// settleIn is how long a record that a delivery was queued for may take to be
 	// stored.
 	settleIn = time.Hour
-	// refusedPause is how long a refund that was refused waits: a person has to look.
-	refusedPause = 24 * time.Hour
+	// refundPause is how long a refund that was refused waits: a person has to look.
+	refundPause = 24 * time.Hour
 )
 
 // errBusy says that others were faster each time.
@@ -211,12 +211,12 @@ func (s *Service) begin(ctx context.Context, t *turn, provider Provider, p store
 	if errors.Is(err, ErrRefused) {
 		d.Reason = err.Error()
 		s.c.Logger.WarnContext(ctx, "a provider refuses a payment", "payment", p.ID, "merchant", p.MerchantID, "method", p.Method, "err", err)
-		return s.close(ctx, p, d, store.PaymentFailed, store.OrderFailed)
+		return s.endPayment(ctx, p, d, store.PaymentFailed, store.OrderFailed)
 	}
 	if err != nil {
 		return fmt.Errorf("begin it: %w", err)
 	}
-	if err := s.commit(ctx, newChange(p).to(store.PaymentOpen), d); err != nil {
+	if err := s.commitChange(ctx, newChange(p).to(store.PaymentOpen), d); err != nil {
 		t.word = nil
 		return err
 	}
@@ -231,21 +231,21 @@ func (s *Service) judge(ctx context.Context, t *turn, p store.Payment, d payment
 	}
 	switch word.State {
 	case Cancelled:
-		return true, s.close(ctx, p, d, store.PaymentCancelled, store.OrderCancelled)
+		return true, s.endPayment(ctx, p, d, store.PaymentCancelled, store.OrderCancelled)
 	case Failed:
-		return true, s.close(ctx, p, d, store.PaymentFailed, store.OrderFailed)
+		return true, s.endPayment(ctx, p, d, store.PaymentFailed, store.OrderFailed)
 	case Released:
 		end := store.OrderCancelled
 		if d.Fault != "" {
 			end = store.OrderFailed
 		}
-		return true, s.close(ctx, p, d, store.PaymentReleased, end)
+		return true, s.endPayment(ctx, p, d, store.PaymentReleased, end)
 	case Refunded:
-		return true, s.close(ctx, p, d, store.PaymentRefunded, store.OrderFailed)
+		return true, s.endPayment(ctx, p, d, store.PaymentRefunded, store.OrderFailed)
 	case Open:
 		if p.Status == store.PaymentOpen && !time.Now().Before(d.Until) {
 			t.word = &word
-			return true, s.commit(ctx, newChange(p).to(store.PaymentReleasing), d)
+			return true, s.commitChange(ctx, newChange(p).to(store.PaymentReleasing), d)
 		}
 		return false, nil
 	case Authorized, Captured:
@@ -277,9 +277,9 @@ func (s *Service) judgeMoney(ctx context.Context, t *turn, p store.Payment, d pa
 			"merchant", p.MerchantID, "provider", p.ProviderRef, "state", word.State, "reason", d.Fault)
 		t.word = &word
 		if word.State == Captured {
-			return true, s.commit(ctx, newChange(p).to(store.PaymentRefunding), d)
+			return true, s.commitChange(ctx, newChange(p).to(store.PaymentRefunding), d)
 		}
-		return true, s.commit(ctx, newChange(p).to(store.PaymentReleasing), d)
+		return true, s.commitChange(ctx, newChange(p).to(store.PaymentReleasing), d)
 	}
 	if d.Token == nil && word.Token != "" && p.Recurring {
 		if d.Token, err = s.c.Keys.Seal(tokenPurpose, p.ClientID, []byte(word.Token)); err != nil {
@@ -297,15 +297,15 @@ func (s *Service) judgeMoney(ctx context.Context, t *turn, p store.Payment, d pa
 		for _, o := range orders {
 			c.order(o, store.OrderPaid)
 		}
-		return true, s.commit(ctx, c, d)
+		return true, s.commitChange(ctx, c, d)
 	case p.Status == store.PaymentCapturing:
 		return false, nil // act takes it
 	case len(p.Orders) > 0:
 		t.word = &word
-		return true, s.commit(ctx, newChange(p).to(store.PaymentCapturing), d)
+		return true, s.commitChange(ctx, newChange(p).to(store.PaymentCapturing), d)
 	case p.Status == store.PaymentOpen:
 		t.word = &word
-		return true, s.commit(ctx, newChange(p).to(store.PaymentAuthorized), d)
+		return true, s.commitChange(ctx, newChange(p).to(store.PaymentAuthorized), d)
 	}
 	return s.unclaimed(ctx, p, d)
 }
@@ -320,7 +320,7 @@ func (s *Service) unclaimed(ctx context.Context, p store.Payment, d paymentData)
 	if p.Status == store.PaymentCaptured {
 		to = store.PaymentRefunding
 	}
-	return true, s.commit(ctx, newChange(p).to(to), d)
+	return true, s.commitChange(ctx, newChange(p).to(to), d)
 }
 
 // claimUntil is when a payment of the script is given back if no order names it.
@@ -373,17 +373,17 @@ func (s *Service) act(ctx context.Context, t *turn, provider Provider, p store.P
 		d.Fault, d.Reason = "the provider refuses to take it", refusal.Error()
 		s.c.Logger.ErrorContext(ctx, "a provider refuses to take money that it has reserved", "payment", p.ID, "merchant", p.MerchantID, "err", refusal)
 		t.word = &after
-		return true, s.commit(ctx, newChange(p).to(store.PaymentReleasing), d)
+		return true, s.commitChange(ctx, newChange(p).to(store.PaymentReleasing), d)
 	}
 	d.Refusals++
-	if err := s.commit(ctx, newChange(p), d); err != nil {
+	if err := s.commitChange(ctx, newChange(p), d); err != nil {
 		return false, err
 	}
 	return false, fmt.Errorf("%s it: %w", name, refusal)
 }
 
-// close brings the payment to an end without money, and its orders with it.
-func (s *Service) close(ctx context.Context, p store.Payment, d paymentData, status store.PaymentStatus, end store.OrderStatus) error {
+// endPayment brings the payment to an end without money, and its orders with it.
+func (s *Service) endPayment(ctx context.Context, p store.Payment, d paymentData, status store.PaymentStatus, end store.OrderStatus) error {
 	orders, err := s.paidBy(ctx, p)
 	if err != nil {
 		return err
@@ -392,7 +392,7 @@ func (s *Service) close(ctx context.Context, p store.Payment, d paymentData, sta
 	for _, o := range orders {
 		c.order(o, end)
 	}
-	return s.commit(ctx, c, d)
+	return s.commitChange(ctx, c, d)
 }
 
 // paidBy returns those orders of the payment that wait for it.
@@ -457,7 +457,7 @@ func (s *Service) workPayment(ctx context.Context, delivery store.Delivery) erro
 	now := time.Now()
 	switch pause := backOff(now.Sub(p.UpdatedAt)); {
 	case errors.Is(err, ErrRefused) && p.Status == store.PaymentRefunding:
-		return later(now.Add(refusedPause), err)
+		return later(now.Add(refundPause), err)
 	case errors.Is(err, errPending):
 		return later(now.Add(pause), nil)
 	case err != nil && p.ID != "":
@@ -522,10 +522,10 @@ func (s *Service) Refund(ctx context.Context, paymentID string) (store.Payment, 
 			}
 		}
 		// A name of its own: the payment's first delivery may be about to be finished.
-		if err := s.putWork(ctx, store.PaymentWork, p.ID+" refund "+strconv.FormatInt(p.Version, 10), time.Now().Add(firstCheck)); err != nil {
+		if err := s.queue(ctx, p.ID+" refund "+strconv.FormatInt(p.Version, 10)); err != nil {
 			return p, err
 		}
-		switch err := s.commit(ctx, c, d); {
+		switch err := s.commitChange(ctx, c, d); {
 		case isConflict(err):
 			continue
 		case err != nil:
