@@ -16,8 +16,8 @@ import (
 const (
 	// maxOrders bounds how many orders are paid for together.
 	maxOrders = 50
-	// maxDescription is the length of a description in characters.
-	maxDescription = 40
+	// maxShown is the length of a description that a provider shows, in characters.
+	maxShown = 40
 	// patience is how long a payment that another has begun is waited for before the
 	// provider is asked for the same again, and patienceStep how often it is read.
 	patience     = 3 * time.Second
@@ -415,8 +415,8 @@ func describe(client string, names ...string) string {
 	if text == "" {
 		text = client
 	}
-	if r := []rune(text); len(r) > maxDescription {
-		text = strings.TrimSpace(string(r[:maxDescription-1])) + "…"
+	if r := []rune(text); len(r) > maxShown {
+		text = strings.TrimSpace(string(r[:maxShown-1])) + "…"
 	}
 	return text
 }

@@ -1,6 +1,7 @@
 package order
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -16,34 +17,6 @@ import (
 
 // attemptBytes is the length of an attempt key.
 const attemptBytes = 16
-
-// scriptFlows are the methods of the script and their flows, the default first
-// (ConnectID: "Payment methods"; recurring: orders-and-payment, "The payment script").
-var scriptFlows = map[Method]struct {
-	flows     []PaymentFlow
-	recurring []bool
-}{
-	CreditCardPayEx: {[]PaymentFlow{Seamless, Redirect}, []bool{true, false}},
-	VippsRecurring:  {[]PaymentFlow{Redirect}, []bool{true}},
-	VippsEcommerce:  {[]PaymentFlow{Redirect}, []bool{false}},
-}
-
-// scriptFlow returns how the payer gets to the provider, if the script has the
-// method with that flow.
-func scriptFlow(c Claims) (PaymentFlow, error) {
-	row, ok := scriptFlows[c.PaymentMethod]
-	switch {
-	case !ok:
-		return "", refuse("paymentMethod", "is %q: want %s, %s or %s", c.PaymentMethod, CreditCardPayEx, VippsRecurring, VippsEcommerce)
-	case !slices.Contains(row.recurring, c.Recurring):
-		return "", refuse("recurring", "has to be %v with %s", row.recurring[0], c.PaymentMethod)
-	case c.PaymentFlow == "":
-		return row.flows[0], nil
-	case !slices.Contains(row.flows, c.PaymentFlow):
-		return "", refuse("paymentFlow", "is %q: want one of %v with %s", c.PaymentFlow, row.flows, c.PaymentMethod)
-	}
-	return c.PaymentFlow, nil
-}
 
 // StartScript begins the payment, or returns the one that has begun with the same
 // Token and Attempt, while it is open. Anything else with its externalReference is
@@ -113,10 +86,10 @@ func (s *Service) newScript(ctx context.Context, p ScriptStart) (store.Payment, 
 	var none store.Payment
 	fail := func(err error) (store.Payment, paymentData, error) { return none, paymentData{}, err }
 	c := p.Claims
-	flow, err := scriptFlow(c)
-	if err != nil {
+	if err := c.checkPayment(); err != nil { // which the verified sign has passed
 		return fail(err)
 	}
+	flow := c.PaymentFlow
 	if c.ReturnURL == "" && flow == Redirect {
 		return fail(refuse("returnUrl", "is missing: the redirect flow ends there"))
 	}
@@ -189,22 +162,19 @@ func (s *Service) scriptPrice(ctx context.Context, client *store.Client, c Claim
 	if !price.VATIncluded {
 		amount += price.VATAmount + price.DistributionVAT
 	}
-	if c.Currency != "" && c.Currency != currency {
-		switch {
-		case !mayPrice(client):
-			return 0, 0, "", "", renewal, refuse("currency", "is not that of the coupon, which is %s", currency)
-		case c.Amount == nil:
-			return 0, 0, "", "", renewal, refuse("amount", "is missing: the coupon has no price in %s", c.Currency)
-		case !publisher.IsCurrency(c.Currency):
-			return 0, 0, "", "", renewal, refuse("currency", "is none")
-		}
-		currency = c.Currency
-	}
-	if c.Amount != nil && (*c.Amount != amount || currency != price.Currency) {
-		if !mayPrice(client) {
-			return 0, 0, "", "", renewal, refuse("amount", "is not the catalogue's price")
-		}
-		amount = *c.Amount
+	wanted, agrees := c.AmountIn(currency)
+	switch {
+	case agrees && (wanted == nil || *wanted == amount):
+	case !mayPrice(client) && c.Currency != "" && c.Currency != currency:
+		return 0, 0, "", "", renewal, refuse("currency", "is not that of the coupon, which is %s", currency)
+	case !mayPrice(client):
+		return 0, 0, "", "", renewal, refuse("amount", "is not what the coupon costs")
+	case agrees:
+		amount = *wanted
+	case c.Currency == "" || c.Amount == nil:
+		return 0, 0, "", "", renewal, refuse("amount", "is missing, or has more decimals than %s", cmp.Or(c.Currency, currency))
+	default:
+		amount, currency = *c.Amount, c.Currency
 	}
 	if amount < 1 || amount > maxAmount {
 		return 0, 0, "", "", renewal, refuse("amount", "is not one that can be paid")
