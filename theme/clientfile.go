@@ -39,6 +39,7 @@ func clientFields(c *store.Client) map[string]any {
 		"resources": &c.Resources, "postLogoutRedirectUris": &c.PostLogoutRedirectURIs,
 		"backchannelLogoutUri": &c.BackchannelLogoutURI, "idTokenAlg": &c.IDTokenAlg,
 		"accessLifetime": &c.AccessLifetime, "refreshLifetime": &c.RefreshLifetime,
+		"sealedPaymentSecrets": &c.PaymentSecrets, "priceOverride": &c.PriceOverride,
 		"passwordOptional": &c.PasswordOptional, "callsPerMinute": &c.CallsPerMinute,
 		"callsPerSecond": &c.CallsPerSecond, "sendsPerHour": &c.SendsPerHour,
 	}
@@ -55,7 +56,9 @@ var (
 	phoneForm      = regexp.MustCompile(`^\+?[0-9][0-9 ()./-]{1,29}$`)
 	tokenForm      = regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]+$`) // RFC 6749, section 3.3
 	secretHashForm = regexp.MustCompile(`^(sha256:[A-Za-z0-9_-]{43}|\$argon2id\$v=19\$m=[0-9]+,t=[0-9]+,p=[0-9]+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+)$`)
-	secretName     = regexp.MustCompile(`(?i)secret|password|key`)
+	// sealedForm is what keys.Ring.Seal makes of 64 bytes and more, in base64url.
+	sealedForm = regexp.MustCompile(`^A[Q-Za-f][A-Za-z0-9_-]{120,}$`)
+	secretName = regexp.MustCompile(`(?i)secret|password|key`)
 )
 
 // parseClient reads client.json.
@@ -259,5 +262,12 @@ func (p *clientParser) check(c *store.Client) {
 			return nil
 		})
 	}
+	p.each("sealedPaymentSecrets", c.PaymentSecrets, func(v string) error {
+		if !sealedForm.MatchString(v) { // nor is this
+			return errors.New("want secrets as Kit.SealPaymentSecret seals them")
+		}
+		return nil
+	})
+	p.one("priceOverride", !c.Public || !c.PriceOverride, "anybody can speak for a public client")
 	p.one("secretHashes", !c.Public || len(c.Secrets) == 0, "a public client has no secret")
 }

@@ -44,9 +44,10 @@ const (
 // insecureAllowHttp, public, secretHashes, grantTypes, scopes, insecureSkipPkce,
 // omitIssuer, keepRefreshToken, mayIntrospect, consentRequired, requirePar,
 // requireDpop, resources, postLogoutRedirectUris, backchannelLogoutUri,
-// idTokenAlg, accessLifetime, refreshLifetime ("12h"), passwordOptional,
-// callsPerMinute, callsPerSecond, sendsPerHour. Any other is a fault. clientId, name, description, homepage, both of customer
-// care, product and both terms are required. A missing logo or background is a
+// idTokenAlg, accessLifetime, refreshLifetime ("12h"), sealedPaymentSecrets,
+// priceOverride, passwordOptional, callsPerMinute, callsPerSecond, sendsPerHour. Any
+// other is a fault. clientId, name, description, homepage, both of customer care,
+// product and both terms are required. A missing logo or background is a
 // warning: pages then show the name, and a plain colour.
 type Folder struct {
 	Client     store.Client

@@ -2,6 +2,8 @@ package theme
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"image"
 	"net/http/httptest"
@@ -13,6 +15,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/connectid-kit/connectid/internal/keys"
 	"github.com/connectid-kit/connectid/store"
 )
 
@@ -29,10 +32,14 @@ const goodClient = `{
 	"insecureSkipPkce": true, "omitIssuer": true, "keepRefreshToken": true, "mayIntrospect": true,
 	"consentRequired": true, "requirePar": true, "requireDpop": true, "resources": ["https://api.a.test/v1"],
 	"postLogoutRedirectUris": ["https://www.a.test/bye"], "backchannelLogoutUri": "https://www.a.test/backchannel?of=a", "idTokenAlg": "RS256",
+	"sealedPaymentSecrets": ["AQ` + sealed + `"], "priceOverride": true,
 	"accessLifetime": "1h", "refreshLifetime": "720h", "passwordOptional": true,
 	"callsPerMinute": 1, "callsPerSecond": 2, "sendsPerHour": 3
 }
 `
+
+// sealed stands for the rest of a payment secret that is sealed.
+const sealed = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 
 // testSheet is the documents' default custom.css with something of ours.
 const testSheet = `.guiVersion2 body {
@@ -93,6 +100,7 @@ func TestLoadFolder(t *testing.T) {
 		InsecureSkipPKCE: true, OmitIssuer: true, KeepRefreshToken: true, MayIntrospect: true,
 		ConsentRequired: true, RequirePAR: true, RequireDPoP: true, Resources: []string{"https://api.a.test/v1"},
 		PostLogoutRedirectURIs: []string{"https://www.a.test/bye"}, BackchannelLogoutURI: "https://www.a.test/backchannel?of=a", IDTokenAlg: "RS256",
+		PaymentSecrets: []string{"AQ" + sealed}, PriceOverride: true,
 		AccessLifetime: time.Hour, RefreshLifetime: 720 * time.Hour, PasswordOptional: true, CallsPerMinute: 1, CallsPerSecond: 2, SendsPerHour: 3,
 	}
 	if !reflect.DeepEqual(f.Client, want) || !f.HasClient {
@@ -177,7 +185,7 @@ func TestLoadFolderFaults(t *testing.T) {
 		"README":                     {Data: []byte("not a folder")},
 		".git/config":                {Data: []byte("x")},
 		"no.good.test/logo.svg":      {Data: []byte(`<svg xmlns="http://www.w3.org/2000/svg"/>`)},
-		"no.a.test/client.json":      {Data: []byte("{\n \"clientId\": \"no.b.test\",\n \"secret\": \"hunter2\",\n \"colour\": 1, \"colour\": 2,\n \"homepage\": \"/x\",\n \"homepage\": \"https://x.test/\",\n \"language\": \"xx\",\n \"targets\": [\"https://x.test\",\n   \"ftp://x.test\", \"http://x.test\"],\n \"secretHashes\": [\"hunter2\"],\n \"accessLifetime\": 5, \"guiVersion\": 3, \"callsPerMinute\": -1,\n \"name\": null, \"product\": \" \", \"customerCareEmail\": \"Kari <k@x.test>\", \"public\": true,\n \"resources\": [\"/v1\", \"https://a.test/#x\"], \"postLogoutRedirectUris\": [\"//x\"],\n \"backchannelLogoutUri\": \"http://x.test/\", \"idTokenAlg\": \"none\"\n}\ntrailing")},
+		"no.a.test/client.json":      {Data: []byte("{\n \"clientId\": \"no.b.test\",\n \"secret\": \"hunter2\",\n \"colour\": 1, \"colour\": 2,\n \"homepage\": \"/x\",\n \"homepage\": \"https://x.test/\",\n \"language\": \"xx\",\n \"targets\": [\"https://x.test\",\n   \"ftp://x.test\", \"http://x.test\"],\n \"secretHashes\": [\"hunter2\"],\n \"accessLifetime\": 5, \"guiVersion\": 3, \"callsPerMinute\": -1,\n \"name\": null, \"product\": \" \", \"customerCareEmail\": \"Kari <k@x.test>\", \"public\": true,\n \"resources\": [\"/v1\", \"https://a.test/#x\"], \"postLogoutRedirectUris\": [\"//x\"],\n \"backchannelLogoutUri\": \"http://x.test/\", \"idTokenAlg\": \"none\",\n \"sealedPaymentSecrets\": [\"hunter2\"], \"priceOverride\": true\n}\ntrailing")},
 		"no.a.test/logo.svg":         {Data: []byte("<svg xmlns=\"http://www.w3.org/2000/svg\">\n<script/></svg>")},
 		"no.a.test/logo.png":         {Data: []byte("x")},
 		"no.a.test/background.svg":   {Data: []byte("<svg/>")},
@@ -249,4 +257,29 @@ func FuzzClientFile(f *testing.F) {
 			t.Errorf("taken: %+v", c)
 		}
 	})
+}
+
+// What the kit seals passes, the shortest and the longest, and the secret itself does
+// not.
+func TestSealedForm(t *testing.T) {
+	t.Parallel()
+	ring, err := keys.New([][]byte{bytes.Repeat([]byte{7, 8}, 16)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{64, 1024} {
+		secret := bytes.Repeat([]byte("ab"), n/2)
+		b, err := ring.Seal("payment secret", "no.a.test", secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := base64.RawURLEncoding.EncodeToString(b); !sealedForm.MatchString(s) {
+			t.Errorf("%d sealed bytes are refused: %s", n, s)
+		}
+		for _, bad := range []string{string(secret), hex.EncodeToString(secret), base64.StdEncoding.EncodeToString(secret)} {
+			if sealedForm.MatchString(bad) {
+				t.Errorf("a secret passes for a sealed one: %s", bad)
+			}
+		}
+	}
 }
