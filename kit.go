@@ -167,11 +167,11 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 		Observer: c.OnNotice, Logger: c.Logger,
 		ResetURL:   func(cl store.Client) string { return pageURL(loginURL, "resetPassword", cl) },
 		AccountURL: func(cl store.Client) string { return pageURL(loginURL, "account", cl) },
-		Clients:    clients, Parts: append(flows.PublisherParts(systems), c.Parts...), OnDelete: c.OnDelete,
+		Clients:    clients, Parts: slices.Concat(flows.PublisherParts(systems), flows.OrderParts(c.Store), c.Parts), OnDelete: c.OnDelete,
 		OnSessionEnd: func() { k.oauth.WakeLogouts() },
 		Merge: account.MergeConfig{
 			Undo: c.MergeUndo, OnMerge: c.OnMerge, OnUnmerge: c.OnUnmerge,
-			Parts:   []account.MergePart{flows.PublisherMerge(systems)},
+			Parts:   []account.MergePart{flows.PublisherMerge(systems), flows.OrderMerge(c.Store)},
 			UndoURL: func(cl store.Client, id, token string) string { return undoURL(loginURL, cl, id, token) },
 		},
 	})

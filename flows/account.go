@@ -160,11 +160,11 @@ func loadAccount(ctx context.Context, r *Run, v *View) error {
 }
 
 // shownParts are the parts that accountState has a heading for.
-var shownParts = map[string]bool{"subscriptions": true, "memberships": true, "directories": true, "externals": true}
+var shownParts = map[string]bool{"subscriptions": true, "memberships": true, "directories": true, "externals": true, "orders": true}
 
 // rareParts are those that most readers have nothing of: they are shown when there
 // is something.
-var rareParts = map[string]bool{"directories": true, "externals": true}
+var rareParts = map[string]bool{"directories": true, "externals": true, "orders": true}
 
 func loadParts(ctx context.Context, r *Run, v *View, user store.User) {
 	down := false
@@ -181,7 +181,14 @@ func loadParts(ctx context.Context, r *Run, v *View, user store.User) {
 			v.Links[p.Name] = p.Page
 		}
 		for _, i := range p.Items {
-			v.Lists[p.Name] = append(v.Lists[p.Name], Item{Title: i.Title, Detail: i.Detail})
+			item := Item{Title: i.Title, Detail: i.Detail}
+			if o, ok := i.Data.(OrderItem); ok { // in the reader's own language
+				item.Key, item.Detail = o.Status, ""
+				if o.MinorUnits != 0 {
+					item.Detail = texts.Money(r.Request.Lang, o.MinorUnits, o.Currency)
+				}
+			}
+			v.Lists[p.Name] = append(v.Lists[p.Name], item)
 		}
 	}
 	if down {

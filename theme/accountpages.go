@@ -17,9 +17,9 @@ var (
 		Name: "accountState",
 		Events: []string{"navigateAwayEvent", "editProfileEvent", "removeCredentialEvent", "endDeviceEvent", "endOthersEvent",
 			"disconnectEvent", "exportEvent", "deleteAccountEvent"},
-		Flags:  []string{"named", "hasPassword", "others", "subscriptions", "memberships", "directories", "externals"},
+		Flags:  []string{"named", "hasPassword", "others", "subscriptions", "memberships", "directories", "externals", "orders"},
 		Values: []string{"firstName", "lastName"},
-		Lists:  []string{"credentials", "devices", "sites", "subscriptions", "memberships", "directories", "externals", "languages"},
+		Lists:  []string{"credentials", "devices", "sites", "subscriptions", "memberships", "directories", "externals", "orders", "languages"},
 		Links:  []string{"password", "credential", "subscriptions", "memberships", "directories"},
 		Faults: formFaults,
 		Notices: []texts.ID{"notice.profile.saved", "notice.credential.removed", "notice.device.ended",
@@ -145,6 +145,17 @@ var partTexts = map[string]struct{ heading, none, add texts.ID }{
 	"memberships":   {"account.memberships", "account.memberships.none", "account.memberships.add"},
 	"directories":   {"account.directories", "account.directories.none", "account.directories.add"},
 	"externals":     {heading: "account.externals"},
+	"orders":        {heading: "account.orders"},
+}
+
+// orderTexts say how far an order has come.
+var orderTexts = map[string]texts.ID{
+	"preliminary":     "account.order.preliminary",
+	"awaitingPayment": "account.order.awaitingPayment",
+	"paid":            "account.order.paid",
+	"handedOver":      "account.order.handedOver",
+	"cancelled":       "account.order.cancelled",
+	"failed":          "account.order.failed",
 }
 
 // ownPart is a part of an account on its page.
@@ -156,7 +167,7 @@ type ownPart struct {
 
 // Parts returns the parts of the account that are turned on.
 func (v *view) Parts() (all []ownPart) {
-	for _, name := range []string{"subscriptions", "memberships", "directories", "externals"} {
+	for _, name := range []string{"subscriptions", "memberships", "directories", "externals", "orders"} {
 		if v.Flag(name) {
 			t := partTexts[name]
 			p := ownPart{Name: name, Heading: v.text(t.heading), Items: v.List(name), Link: v.Link(name)}
@@ -166,7 +177,22 @@ func (v *view) Parts() (all []ownPart) {
 			if t.add != "" {
 				p.Add = v.text(t.add)
 			}
+			if name == "orders" {
+				p.Items = v.orders()
+			}
 			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// orders returns the orders with how far each has come before its amount.
+func (v *view) orders() []Item {
+	all := slices.Clone(v.List("orders"))
+	for i := range all {
+		if id, ok := orderTexts[all[i].Key]; ok {
+			parts := []string{v.text(id), all[i].Detail}
+			all[i].Detail = strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), " · ")
 		}
 	}
 	return all

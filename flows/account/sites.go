@@ -125,8 +125,8 @@ func (s *Service) Disconnect(ctx context.Context, userID, clientID string) error
 // shown in My account, exported with the account and removed with it.
 type Part struct {
 	// Name is what the part is called in an export. Pages have headings for
-	// "subscriptions", "memberships", "directories" and "externals"; others are
-	// exported and removed, and not shown.
+	// "subscriptions", "memberships", "directories", "externals" and "orders"; others
+	// are exported and removed, and not shown.
 	Name string
 	// Page is the login server's page where the user adds to it, such as
 	// "register". Optional.

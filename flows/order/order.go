@@ -48,6 +48,9 @@ type Content struct {
 	PaymentInfo       string    `json:"paymentInfo,omitempty"`
 	// PaymentRef is a payment made with the script (mcPayRef).
 	PaymentRef string `json:"mcPayRef,omitempty"`
+	// Forgotten says that the account whose order it was is deleted: it is nobody's
+	// for good, and who it is for is forgotten once it is handed over or closed.
+	Forgotten bool `json:"forgotten,omitempty"`
 }
 
 // Person is who pays or receives.

@@ -63,6 +63,9 @@ func (s *Service) Check(ctx context.Context, c Checkout) ([]Order, error) {
 		if err != nil {
 			return nil, fmt.Errorf("order %d: %w", id, err)
 		}
+		if content.Forgotten { // nobody else's either
+			return nil, ErrNotFound
+		}
 		orders = append(orders, Order{stored, content})
 	}
 	group := ""

@@ -190,6 +190,9 @@ func (c *change) order(o store.Order, status store.OrderStatus) *change {
 // commitChange stores the change in one step and tells the observer. ErrConflict says that
 // somebody else was faster.
 func (s *Service) commitChange(ctx context.Context, c *change, d paymentData) error {
+	if c.payment.Status != store.PaymentNew { // the provider knows who pays: nobody else has to
+		d = d.withoutPayer()
+	}
 	data, err := d.bytes()
 	if err != nil {
 		return err

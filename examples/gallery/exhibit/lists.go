@@ -28,6 +28,11 @@ var lists = map[string][]theme.Item{
 	"subscriptions": {{Title: "Fjordposten Digital", Detail: "1000123"}},
 	"memberships":   {{Title: "Turlaget", Detail: "2026"}},
 	"externals":     {{Title: "AID:48213"}},
+	"orders": {
+		{Key: "paid", Title: "Fjordposten Digital", Detail: "199,00\u00a0kr"},
+		{Key: "handedOver", Title: "2 × Skärgårdsnytt, helg", Detail: "598,00\u00a0SEK"},
+		{Key: "preliminary", Title: "Fjordposten Helg"},
+	},
 	"languages": {
 		{Key: "nb", Flags: map[string]bool{"chosen": true}}, {Key: "nn"}, {Key: "sv"}, {Key: "da"}, {Key: "fi"}, {Key: "en"},
 	},
