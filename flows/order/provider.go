@@ -93,7 +93,9 @@ type Charger interface {
 	Provider
 	// Charge takes money without the payer, or returns what has begun under the
 	// same Key. The Standing of a charge that takes its time (Vipps draws money
-	// days later) is Open.
+	// days later) is Open; one that reserves the money is Authorized, and Capture
+	// takes it. A provider that can't find what has begun (Swedbank Pay) may reserve
+	// the money once more: of several with one Key only that is captured which is kept.
 	Charge(ctx context.Context, c Charge) (Charged, error)
 }
 
@@ -126,6 +128,10 @@ type Start struct {
 	LogoURL  string
 	// Origins are those of the pages that may show a seamless view.
 	Origins []string
+	// PageURL is the page that shows a seamless view: where the payer's browser comes
+	// back to when her bank has wanted the whole window for a check (3-D Secure). The
+	// page then shows the same view again. Empty when it is not known.
+	PageURL string
 }
 
 // StartLine is a line of what is paid for. The Amounts add up to that of the Start.
@@ -143,6 +149,8 @@ type Payer struct {
 	UserID string // uniqueId: 32 hexadecimal digits; empty for nobody
 	Email  string
 	Phone  string // E.164
+	// UserAgent is what her browser calls itself; empty for a charge without her.
+	UserAgent string
 }
 
 // Started is a payment that has begun.
