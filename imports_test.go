@@ -164,6 +164,7 @@ func TestFlowsKnowNoHTTP(t *testing.T) {
 		"flows/message html/template",
 		"flows/order/payex net/http", "flows/order/vipps net/http",
 		"flows/directory/entra net/http", "flows/publisher/httpjson net/http", "flows/account/pwned net/http",
+		"internal/payextest net/http",
 	}
 	for _, p := range goList(t, ".", "./flows/...", "./internal/...", "./store/...") {
 		pkg, _ := inside(p.ImportPath)
