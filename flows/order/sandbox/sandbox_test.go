@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -28,6 +29,7 @@ func open(t *testing.T, c sandbox.Config) *sandbox.Provider {
 	if c.URL == "" {
 		c.URL = base
 	}
+	c.Logger = slog.New(slog.DiscardHandler)
 	p, err := sandbox.New(c)
 	if err != nil {
 		t.Fatal(err)
