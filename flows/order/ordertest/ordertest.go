@@ -9,7 +9,7 @@
 //			return ordertest.Subject{
 //				Provider: myprovider.New(...),
 //				Start:    order.Start{MerchantID: "shop", Method: order.CreditCardPayEx, ...},
-//				Agree:    func(t *testing.T, r order.Ref) { simulator.pay(r.Provider) },
+//				Agree:    func(t testing.TB, r order.Ref) { simulator.pay(r.Provider) },
 //			}
 //		})
 //	}
@@ -37,11 +37,11 @@ type Subject struct {
 	// for each payment; what is empty of the rest is filled in.
 	Start order.Start
 	// Agree has the payer agree to a payment that has begun. Required.
-	Agree func(t *testing.T, r order.Ref)
+	Agree func(t testing.TB, r order.Ref)
 	// Decline makes the payment fail, and GiveUp has the payer cancel it. The cases
 	// without one are left out.
-	Decline func(t *testing.T, r order.Ref)
-	GiveUp  func(t *testing.T, r order.Ref)
+	Decline func(t testing.TB, r order.Ref)
+	GiveUp  func(t testing.TB, r order.Ref)
 	// Sale says that the money is taken when the payer agrees.
 	Sale bool
 	// OnlyRecurring says that there are no other payments.
@@ -58,7 +58,7 @@ type Subject struct {
 
 type rule struct {
 	sentence string
-	check    func(t *testing.T, s *subject)
+	check    func(t testing.TB, s *subject)
 }
 
 var rules = []rule{
@@ -147,13 +147,13 @@ func (s *subject) start() order.Start {
 	return r
 }
 
-func (s *subject) begun(t *testing.T) (order.Start, order.Ref) {
+func (s *subject) begun(t testing.TB) (order.Start, order.Ref) {
 	t.Helper()
 	r := s.start()
 	return r, s.begin(t, r)
 }
 
-func (s *subject) begin(t *testing.T, r order.Start) order.Ref {
+func (s *subject) begin(t testing.TB, r order.Start) order.Ref {
 	t.Helper()
 	started, err := s.Provider.Start(t.Context(), r)
 	if err != nil {
@@ -171,7 +171,7 @@ func action(r order.Start, key string) order.Action {
 }
 
 // reserved is a payment to which the payer has agreed.
-func (s *subject) reserved(t *testing.T) (order.Start, order.Ref) {
+func (s *subject) reserved(t testing.TB) (order.Start, order.Ref) {
 	t.Helper()
 	r, at := s.begun(t)
 	s.Agree(t, at)
@@ -179,7 +179,7 @@ func (s *subject) reserved(t *testing.T) (order.Start, order.Ref) {
 }
 
 // taken is one whose money is taken.
-func (s *subject) taken(t *testing.T) (order.Start, order.Ref) {
+func (s *subject) taken(t testing.TB) (order.Start, order.Ref) {
 	t.Helper()
 	r, at := s.reserved(t)
 	if !s.Sale {
@@ -191,7 +191,7 @@ func (s *subject) taken(t *testing.T) (order.Start, order.Ref) {
 	return r, at
 }
 
-func (s *subject) standing(t *testing.T, at order.Ref) order.Standing {
+func (s *subject) standing(t testing.TB, at order.Ref) order.Standing {
 	t.Helper()
 	got, err := s.Provider.Standing(t.Context(), at)
 	if err != nil {
@@ -200,7 +200,7 @@ func (s *subject) standing(t *testing.T, at order.Ref) order.Standing {
 	return got
 }
 
-func (s *subject) stands(t *testing.T, at order.Ref, want ...order.State) {
+func (s *subject) stands(t testing.TB, at order.Ref, want ...order.State) {
 	t.Helper()
 	got := s.standing(t, at).State
 	for _, w := range want {
@@ -211,14 +211,14 @@ func (s *subject) stands(t *testing.T, at order.Ref, want ...order.State) {
 	t.Errorf("the payment is %q, want %q", got, want)
 }
 
-func needReservation(t *testing.T, s *subject) {
+func needReservation(t testing.TB, s *subject) {
 	t.Helper()
 	if s.Sale {
 		t.Skip("the provider takes the money at once")
 	}
 }
 
-func startOpens(t *testing.T, s *subject) {
+func startOpens(t testing.TB, s *subject) {
 	_, at := s.begun(t)
 	if at.Provider == "" || len(at.Provider) > 1000 {
 		t.Errorf("a Ref of %d bytes", len(at.Provider))
@@ -226,7 +226,7 @@ func startOpens(t *testing.T, s *subject) {
 	s.stands(t, at, order.Open)
 }
 
-func startLeadsOn(t *testing.T, s *subject) {
+func startLeadsOn(t testing.TB, s *subject) {
 	r := s.start()
 	started, err := s.Provider.Start(t.Context(), r)
 	if err != nil {
@@ -241,7 +241,7 @@ func startLeadsOn(t *testing.T, s *subject) {
 	}
 }
 
-func startAgain(t *testing.T, s *subject) {
+func startAgain(t testing.TB, s *subject) {
 	if !s.idempotent("start") {
 		t.Skip("the provider has no keys for Start")
 	}
@@ -255,7 +255,7 @@ func startAgain(t *testing.T, s *subject) {
 	}
 }
 
-func startRace(t *testing.T, s *subject) {
+func startRace(t testing.TB, s *subject) {
 	if !s.idempotent("start") {
 		t.Skip("the provider has no keys for Start")
 	}
@@ -276,7 +276,7 @@ func startRace(t *testing.T, s *subject) {
 	}
 }
 
-func unknownPayment(t *testing.T, s *subject) {
+func unknownPayment(t testing.TB, s *subject) {
 	for name, r := range map[string]order.Ref{"never answered": ref(s.start(), ""), "never begun": ref(s.start(), "unheard-of")} {
 		if _, err := s.Provider.Standing(t.Context(), r); !errors.Is(err, order.ErrUnknown) {
 			t.Errorf("%s: Standing: %v, want ErrUnknown", name, err)
@@ -284,7 +284,7 @@ func unknownPayment(t *testing.T, s *subject) {
 	}
 }
 
-func refWithoutAnswer(t *testing.T, s *subject) {
+func refWithoutAnswer(t testing.TB, s *subject) {
 	r, at := s.begun(t)
 	got, err := s.Provider.Standing(t.Context(), ref(r, ""))
 	if errors.Is(err, order.ErrUnknown) { // then it is started again with its key
@@ -298,7 +298,7 @@ func refWithoutAnswer(t *testing.T, s *subject) {
 	}
 }
 
-func agreed(t *testing.T, s *subject) {
+func agreed(t testing.TB, s *subject) {
 	r, at := s.reserved(t)
 	want := order.Authorized
 	if s.Sale {
@@ -309,7 +309,7 @@ func agreed(t *testing.T, s *subject) {
 	}
 }
 
-func captureTakes(t *testing.T, s *subject) {
+func captureTakes(t testing.TB, s *subject) {
 	needReservation(t, s)
 	r, at := s.reserved(t)
 	got, err := s.Provider.Capture(t.Context(), at, action(r, "take"))
@@ -319,7 +319,7 @@ func captureTakes(t *testing.T, s *subject) {
 	s.stands(t, at, order.Captured)
 }
 
-func captureAgain(t *testing.T, s *subject) {
+func captureAgain(t testing.TB, s *subject) {
 	needReservation(t, s)
 	r, at := s.reserved(t)
 	for range 3 {
@@ -330,7 +330,7 @@ func captureAgain(t *testing.T, s *subject) {
 	}
 }
 
-func captureOtherKey(t *testing.T, s *subject) {
+func captureOtherKey(t testing.TB, s *subject) {
 	needReservation(t, s)
 	r, at := s.taken(t)
 	if _, err := s.Provider.Capture(t.Context(), at, action(r, "another")); !errors.Is(err, order.ErrRefused) {
@@ -341,7 +341,7 @@ func captureOtherKey(t *testing.T, s *subject) {
 	}
 }
 
-func captureRace(t *testing.T, s *subject) {
+func captureRace(t testing.TB, s *subject) {
 	needReservation(t, s)
 	r, at := s.reserved(t)
 	each(64, func(int) {
@@ -358,7 +358,7 @@ func captureRace(t *testing.T, s *subject) {
 	}
 }
 
-func captureTwoKeys(t *testing.T, s *subject) {
+func captureTwoKeys(t testing.TB, s *subject) {
 	needReservation(t, s)
 	r, at := s.reserved(t)
 	var taken atomic.Int32
@@ -379,7 +379,7 @@ func captureTwoKeys(t *testing.T, s *subject) {
 	}
 }
 
-func captureOpen(t *testing.T, s *subject) {
+func captureOpen(t testing.TB, s *subject) {
 	r, at := s.begun(t)
 	if got, err := s.Provider.Capture(t.Context(), at, action(r, "take")); !errors.Is(err, order.ErrRefused) {
 		t.Errorf("Capture: %+v, %v, want ErrRefused", got, err)
@@ -387,7 +387,7 @@ func captureOpen(t *testing.T, s *subject) {
 	s.stands(t, at, order.Open)
 }
 
-func captureSale(t *testing.T, s *subject) {
+func captureSale(t testing.TB, s *subject) {
 	if !s.Sale {
 		t.Skip("the provider reserves")
 	}
@@ -401,7 +401,7 @@ func captureSale(t *testing.T, s *subject) {
 	}
 }
 
-func cancelReleases(t *testing.T, s *subject) {
+func cancelReleases(t testing.TB, s *subject) {
 	needReservation(t, s)
 	r, at := s.reserved(t)
 	if got, err := s.Provider.Cancel(t.Context(), at, action(r, "release")); err != nil || got.State != order.Released {
@@ -410,7 +410,7 @@ func cancelReleases(t *testing.T, s *subject) {
 	s.stands(t, at, order.Released)
 }
 
-func cancelOpen(t *testing.T, s *subject) {
+func cancelOpen(t testing.TB, s *subject) {
 	r, at := s.begun(t)
 	if _, err := s.Provider.Cancel(t.Context(), at, action(r, "release")); err != nil {
 		t.Fatalf("Cancel: %v", err)
@@ -418,7 +418,7 @@ func cancelOpen(t *testing.T, s *subject) {
 	s.stands(t, at, order.Cancelled, order.Released, order.Failed)
 }
 
-func cancelAgain(t *testing.T, s *subject) {
+func cancelAgain(t testing.TB, s *subject) {
 	r, at := s.begun(t)
 	if _, err := s.Provider.Cancel(t.Context(), at, action(r, "release")); err != nil {
 		t.Fatalf("Cancel: %v", err)
@@ -429,7 +429,7 @@ func cancelAgain(t *testing.T, s *subject) {
 	s.stands(t, at, order.Cancelled, order.Released, order.Failed)
 }
 
-func cancelCaptured(t *testing.T, s *subject) {
+func cancelCaptured(t testing.TB, s *subject) {
 	r, at := s.taken(t)
 	if got, err := s.Provider.Cancel(t.Context(), at, action(r, "release")); !errors.Is(err, order.ErrRefused) {
 		t.Errorf("Cancel: %+v, %v, want ErrRefused", got, err)
@@ -437,7 +437,7 @@ func cancelCaptured(t *testing.T, s *subject) {
 	s.stands(t, at, order.Captured)
 }
 
-func captureCancelled(t *testing.T, s *subject) {
+func captureCancelled(t testing.TB, s *subject) {
 	needReservation(t, s)
 	r, at := s.reserved(t)
 	if _, err := s.Provider.Cancel(t.Context(), at, action(r, "release")); err != nil {
@@ -449,7 +449,7 @@ func captureCancelled(t *testing.T, s *subject) {
 	s.stands(t, at, order.Released)
 }
 
-func captureOrCancel(t *testing.T, s *subject) {
+func captureOrCancel(t testing.TB, s *subject) {
 	needReservation(t, s)
 	for range 10 {
 		r, at := s.reserved(t)
@@ -476,7 +476,7 @@ func captureOrCancel(t *testing.T, s *subject) {
 	}
 }
 
-func refundGives(t *testing.T, s *subject) {
+func refundGives(t testing.TB, s *subject) {
 	r, at := s.taken(t)
 	if got, err := s.Provider.Refund(t.Context(), at, action(r, "back")); err != nil || got.State != order.Refunded {
 		t.Errorf("Refund: %+v, %v", got, err)
@@ -484,7 +484,7 @@ func refundGives(t *testing.T, s *subject) {
 	s.stands(t, at, order.Refunded)
 }
 
-func refundAgain(t *testing.T, s *subject) {
+func refundAgain(t testing.TB, s *subject) {
 	r, at := s.taken(t)
 	each(16, func(int) {
 		got, err := s.Provider.Refund(t.Context(), at, action(r, "back"))
@@ -498,7 +498,7 @@ func refundAgain(t *testing.T, s *subject) {
 	s.stands(t, at, order.Refunded)
 }
 
-func refundUntaken(t *testing.T, s *subject) {
+func refundUntaken(t testing.TB, s *subject) {
 	r, at := s.begun(t)
 	if got, err := s.Provider.Refund(t.Context(), at, action(r, "back")); !errors.Is(err, order.ErrRefused) {
 		t.Errorf("Refund: %+v, %v, want ErrRefused", got, err)
@@ -506,7 +506,7 @@ func refundUntaken(t *testing.T, s *subject) {
 	s.stands(t, at, order.Open)
 }
 
-func declined(t *testing.T, s *subject) {
+func declined(t testing.TB, s *subject) {
 	if s.Decline == nil {
 		t.Skip("no payment is declined here")
 	}
@@ -521,7 +521,7 @@ func declined(t *testing.T, s *subject) {
 	s.stands(t, at, order.Failed)
 }
 
-func givenUp(t *testing.T, s *subject) {
+func givenUp(t testing.TB, s *subject) {
 	if s.GiveUp == nil {
 		t.Skip("no payment is given up here")
 	}
@@ -534,7 +534,7 @@ func givenUp(t *testing.T, s *subject) {
 	s.stands(t, at, order.Cancelled)
 }
 
-func token(t *testing.T, s *subject) {
+func token(t testing.TB, s *subject) {
 	for _, recurring := range []bool{s.Start.Recurring, false} {
 		r := s.start()
 		r.Recurring = recurring
@@ -552,7 +552,7 @@ func token(t *testing.T, s *subject) {
 	}
 }
 
-func cancelledContext(t *testing.T, s *subject) {
+func cancelledContext(t testing.TB, s *subject) {
 	r, at := s.reserved(t)
 	before := s.standing(t, at).State
 	ctx, cancel := context.WithCancel(t.Context())
@@ -573,7 +573,7 @@ func cancelledContext(t *testing.T, s *subject) {
 	s.stands(t, at, before)
 }
 
-func forgedCallback(t *testing.T, s *subject) {
+func forgedCallback(t testing.TB, s *subject) {
 	if s.Unsigned {
 		t.Skip("the provider signs nothing")
 	}
@@ -594,7 +594,7 @@ func forgedCallback(t *testing.T, s *subject) {
 }
 
 // charger begins a recurring payment and returns its token.
-func charger(t *testing.T, s *subject) (order.Charger, order.Charge) {
+func charger(t testing.TB, s *subject) (order.Charger, order.Charge) {
 	t.Helper()
 	c, ok := s.Provider.(order.Charger)
 	if !ok || !s.Start.Recurring {
@@ -613,7 +613,7 @@ func charger(t *testing.T, s *subject) (order.Charger, order.Charge) {
 	}
 }
 
-func chargeOnce(t *testing.T, s *subject) {
+func chargeOnce(t testing.TB, s *subject) {
 	c, charge := charger(t, s)
 	var mu sync.Mutex
 	refs := map[string]bool{}
@@ -642,7 +642,7 @@ func chargeOnce(t *testing.T, s *subject) {
 	}
 }
 
-func chargeForged(t *testing.T, s *subject) {
+func chargeForged(t testing.TB, s *subject) {
 	c, charge := charger(t, s)
 	charge.Token = "x" + charge.Token
 	if got, err := c.Charge(t.Context(), charge); err == nil && got.State != order.Failed || err != nil && !errors.Is(err, order.ErrRefused) && !errors.Is(err, order.ErrUnknown) {

@@ -77,7 +77,7 @@ func card(o sandbox.Outcome) sandbox.Card {
 	return sandbox.Card{Number: number(o), Expiry: "12/68", CVC: "123"}
 }
 
-func post(t *testing.T, p *sandbox.Provider, page string, e sandbox.Event) (sandbox.Page, error) {
+func post(t testing.TB, p *sandbox.Provider, page string, e sandbox.Event) (sandbox.Page, error) {
 	t.Helper()
 	v, err := p.Page(t.Context(), page)
 	if err != nil {
@@ -87,7 +87,7 @@ func post(t *testing.T, p *sandbox.Provider, page string, e sandbox.Event) (sand
 	return p.Post(t.Context(), page, e)
 }
 
-func pay(t *testing.T, p *sandbox.Provider, page string, o sandbox.Outcome) sandbox.Page {
+func pay(t testing.TB, p *sandbox.Provider, page string, o sandbox.Outcome) sandbox.Page {
 	t.Helper()
 	v, err := post(t, p, page, sandbox.Event{Name: sandbox.Pay, Card: card(o)})
 	if err != nil {
@@ -128,7 +128,7 @@ func TestContract(t *testing.T) {
 				}
 				p := open(t, config)
 				pages := map[string]string{}
-				page := func(t *testing.T, r order.Ref) string {
+				page := func(t testing.TB, r order.Ref) string {
 					if pages[r.ID] == "" {
 						for page := range sandbox.Pages(p) {
 							v, err := p.Page(t.Context(), page)
@@ -141,9 +141,9 @@ func TestContract(t *testing.T) {
 				}
 				return ordertest.Subject{
 					Provider: p, Start: c.start, Sale: c.sale,
-					Agree:   func(t *testing.T, r order.Ref) { pay(t, p, page(t, r), sandbox.Approved) },
-					Decline: func(t *testing.T, r order.Ref) { pay(t, p, page(t, r), sandbox.Declined) },
-					GiveUp: func(t *testing.T, r order.Ref) {
+					Agree:   func(t testing.TB, r order.Ref) { pay(t, p, page(t, r), sandbox.Approved) },
+					Decline: func(t testing.TB, r order.Ref) { pay(t, p, page(t, r), sandbox.Declined) },
+					GiveUp: func(t testing.TB, r order.Ref) {
 						if _, err := post(t, p, page(t, r), sandbox.Event{Name: sandbox.GiveUp}); err != nil {
 							t.Fatal(err)
 						}
