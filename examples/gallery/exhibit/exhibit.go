@@ -36,6 +36,7 @@ type Gallery struct {
 	config  Config
 	mux     *http.ServeMux
 	changes *changes
+	counter *counter
 
 	mu     sync.RWMutex
 	themes *theme.Themes
@@ -50,7 +51,12 @@ func New(c Config) (*Gallery, error) {
 	}
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	g := &Gallery{config: c, mux: http.NewServeMux(), changes: newChanges()}
+	var err error
+	if g.counter, err = newCounter(); err != nil {
+		return nil, fmt.Errorf("exhibit: %w", err)
+	}
 	g.Reload()
+	g.mux.Handle("/sandbox/", g.counter)
 	g.mux.HandleFunc("GET /{$}", g.index)
 	g.mux.HandleFunc("GET /page", g.page)
 	g.mux.HandleFunc("GET /user/theme/", g.asset)
@@ -153,8 +159,15 @@ type view struct {
 	State   string
 	Widths  []int
 	Cases   []Case
+	Sandbox []SandboxCase
 	Fault   error
 }
+
+// Sandbox is what stands among the states for the pages of the payment sandbox.
+const Sandbox = "sandbox"
+
+// SandboxCases returns the sandbox's pages in the language.
+func (g *Gallery) SandboxCases(lang string) []SandboxCase { return g.counter.cases[lang] }
 
 // Src returns the address of a case in the chosen theme and language.
 func (v view) Src(c Case) string { return URL(c, v.Client.ID, v.Lang) }
@@ -178,6 +191,9 @@ func (g *Gallery) index(w http.ResponseWriter, r *http.Request) {
 		if v.State == "" && c.Plain || v.State == c.State || v.State == "all" {
 			v.Cases = append(v.Cases, c)
 		}
+	}
+	if v.State == "" || v.State == Sandbox || v.State == "all" {
+		v.Sandbox = g.SandboxCases(v.Lang)
 	}
 	var buf bytes.Buffer
 	if err := index.Execute(&buf, v); err != nil {

@@ -38,6 +38,38 @@ func TestCasesCoverEveryState(t *testing.T) {
 	}
 }
 
+// The pages of the payment sandbox can be looked at in every language, and framed.
+func TestSandboxCases(t *testing.T) {
+	t.Parallel()
+	g, err := exhibit.New(exhibit.Config{Folders: os.DirFS(t.TempDir()), Clients: exhibit.DemoClients()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int{"sandbox-faults": http.StatusUnprocessableEntity, "sandbox-unknown": http.StatusNotFound}
+	for _, lang := range exhibit.Langs() {
+		cases := g.SandboxCases(lang)
+		if len(cases) < 10 {
+			t.Errorf("%s: %d cases", lang, len(cases))
+		}
+		for _, c := range cases {
+			w := httptest.NewRecorder()
+			g.ServeHTTP(w, httptest.NewRequest(http.MethodGet, c.Src, nil))
+			status := want[c.Name]
+			if status == 0 {
+				status = http.StatusOK
+			}
+			if w.Code != status || w.Header().Get("X-Frame-Options") != "" || !strings.Contains(w.Header().Get("Content-Security-Policy"), "frame-ancestors 'self';") {
+				t.Errorf("%s in %s: %d %v", c.Name, lang, w.Code, w.Header())
+			}
+		}
+	}
+	w := httptest.NewRecorder()
+	g.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/?state=sandbox&lang=fi", nil))
+	if n := strings.Count(w.Body.String(), `src="/sandbox/`); n < 20 {
+		t.Errorf("the index frames %d pages of the sandbox", n)
+	}
+}
+
 // A saved file is shown anew, a fault is shown while it is there, and open index
 // pages are told.
 func TestReloadOnSave(t *testing.T) {
