@@ -22,6 +22,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -113,12 +114,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 type subject struct{ Subject }
 
 func (s *subject) idempotent(action string) bool {
-	for _, a := range s.NotIdempotent {
-		if a == action {
-			return false
-		}
-	}
-	return true
+	return !slices.Contains(s.NotIdempotent, action)
 }
 
 // start is a Start of its own.
@@ -203,10 +199,8 @@ func (s *subject) standing(t testing.TB, at order.Ref) order.Standing {
 func (s *subject) stands(t testing.TB, at order.Ref, want ...order.State) {
 	t.Helper()
 	got := s.standing(t, at).State
-	for _, w := range want {
-		if got == w {
-			return
-		}
+	if slices.Contains(want, got) {
+		return
 	}
 	t.Errorf("the payment is %q, want %q", got, want)
 }

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -46,7 +47,7 @@ var cards = []TestCard{
 }
 
 // Cards returns the test cards.
-func Cards() []TestCard { return append([]TestCard(nil), cards...) }
+func Cards() []TestCard { return slices.Clone(cards) }
 
 // Card is what a payer types. It is neither kept nor logged.
 type Card struct{ Number, Expiry, CVC string }
