@@ -438,13 +438,13 @@ func TestTime(t *testing.T) {
 		}
 		time.Sleep(15*time.Second - 1)
 		wants("just before", slow, order.Open, "")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		wants("after 15 seconds", slow, order.Authorized, "")
 		time.Sleep(30*time.Minute - 15*time.Second - 1)
 		for _, r := range []order.Ref{open, asked, mute} {
 			wants("just before its end", r, order.Open, "")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		for _, r := range []order.Ref{open, asked, mute} {
 			wants("after its end", r, order.Failed, sandbox.ReasonTimeout)
 		}
@@ -453,7 +453,7 @@ func TestTime(t *testing.T) {
 		}
 		time.Sleep(7*24*time.Hour - 30*time.Minute - 1)
 		wants("a week later", kept, order.Authorized, "")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		wants("a week later", kept, order.Released, sandbox.ReasonNotCaptured)
 	})
 }
@@ -508,7 +508,7 @@ func TestCharges(t *testing.T) {
 		if s := standing(t, p, ref); s.State != order.Open {
 			t.Errorf("before it is due: %+v", s)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if s := standing(t, p, ref); s.State != order.Captured || s.Amount != 100 {
 			t.Errorf("when it is due: %+v", s)
 		}
