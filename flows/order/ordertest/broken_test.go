@@ -110,13 +110,13 @@ func subjectOf(t testing.TB, p *provider) Subject {
 	p.Provider, p.pages = box, map[string]string{}
 	return Subject{
 		Provider: p, Start: order.Start{Recurring: true},
-		Agree: func(t testing.TB, r order.Ref) {
+		Agree: func(_ *testing.T, r order.Ref) {
 			p.post(t, r, sandbox.Event{Name: sandbox.Pay, Card: sandbox.Card{Number: "4111 1111 1111 1111", Expiry: "12/68", CVC: "123"}})
 		},
-		Decline: func(t testing.TB, r order.Ref) {
+		Decline: func(_ *testing.T, r order.Ref) {
 			p.post(t, r, sandbox.Event{Name: sandbox.Pay, Card: sandbox.Card{Number: "4000 0000 0000 0002", Expiry: "12/68", CVC: "123"}})
 		},
-		GiveUp: func(t testing.TB, r order.Ref) { p.post(t, r, sandbox.Event{Name: sandbox.GiveUp}) },
+		GiveUp: func(_ *testing.T, r order.Ref) { p.post(t, r, sandbox.Event{Name: sandbox.GiveUp}) },
 	}
 }
 
@@ -143,7 +143,7 @@ func broken(t *testing.T, p func() *provider) (sentences []string) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			rule.check(r, &subject{subjectOf(t, p())})
+			rule.check(r, &subject{subjectOf(r, p()), t})
 		}()
 		<-done
 		if r.failed {

@@ -9,7 +9,7 @@
 //			return ordertest.Subject{
 //				Provider: myprovider.New(...),
 //				Start:    order.Start{MerchantID: "shop", Method: order.CreditCardPayEx, ...},
-//				Agree:    func(t testing.TB, r order.Ref) { simulator.pay(r.Provider) },
+//				Agree:    func(t *testing.T, r order.Ref) { simulator.pay(r.Provider) },
 //			}
 //		})
 //	}
@@ -38,11 +38,11 @@ type Subject struct {
 	// for each payment; what is empty of the rest is filled in.
 	Start order.Start
 	// Agree has the payer agree to a payment that has begun. Required.
-	Agree func(t testing.TB, r order.Ref)
+	Agree func(t *testing.T, r order.Ref)
 	// Decline makes the payment fail, and GiveUp has the payer cancel it. The cases
 	// without one are left out.
-	Decline func(t testing.TB, r order.Ref)
-	GiveUp  func(t testing.TB, r order.Ref)
+	Decline func(t *testing.T, r order.Ref)
+	GiveUp  func(t *testing.T, r order.Ref)
 	// Sale says that the money is taken when the payer agrees.
 	Sale bool
 	// OnlyRecurring says that there are no other payments.
@@ -103,7 +103,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 			if s.Provider == nil || s.Agree == nil {
 				t.Fatal("a Subject needs a Provider and Agree")
 			}
-			r.check(t, &subject{s})
+			r.check(t, &subject{s, t})
 			if t.Failed() {
 				t.Logf("the contract says: %s", r.sentence)
 			}
@@ -111,7 +111,10 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 	}
 }
 
-type subject struct{ Subject }
+type subject struct {
+	Subject
+	t *testing.T // of who plays the payer
+}
 
 func (s *subject) idempotent(action string) bool {
 	return !slices.Contains(s.NotIdempotent, action)
@@ -170,7 +173,7 @@ func action(r order.Start, key string) order.Action {
 func (s *subject) reserved(t testing.TB) (order.Start, order.Ref) {
 	t.Helper()
 	r, at := s.begun(t)
-	s.Agree(t, at)
+	s.Agree(s.t, at)
 	return r, at
 }
 
@@ -243,7 +246,7 @@ func startAgain(t testing.TB, s *subject) {
 	if again := s.begin(t, r); again != at {
 		t.Errorf("the second Start made %v, the first %v", again, at)
 	}
-	s.Agree(t, at)
+	s.Agree(s.t, at)
 	if again := s.begin(t, r); again != at {
 		t.Errorf("a Start after the payer agreed made %v, the first %v", again, at)
 	}
@@ -505,7 +508,7 @@ func declined(t testing.TB, s *subject) {
 		t.Skip("no payment is declined here")
 	}
 	r, at := s.begun(t)
-	s.Decline(t, at)
+	s.Decline(s.t, at)
 	if got := s.standing(t, at); got.State != order.Failed || got.Token != "" {
 		t.Errorf("%+v, want a failed one", got)
 	}
@@ -520,7 +523,7 @@ func givenUp(t testing.TB, s *subject) {
 		t.Skip("no payment is given up here")
 	}
 	r, at := s.begun(t)
-	s.GiveUp(t, at)
+	s.GiveUp(s.t, at)
 	s.stands(t, at, order.Cancelled)
 	if got, err := s.Provider.Capture(t.Context(), at, action(r, "take")); !errors.Is(err, order.ErrRefused) {
 		t.Errorf("Capture: %+v, %v, want ErrRefused", got, err)
@@ -539,7 +542,7 @@ func token(t testing.TB, s *subject) {
 		if got := s.standing(t, at); got.Token != "" {
 			t.Error("a token before the payer agreed")
 		}
-		s.Agree(t, at)
+		s.Agree(s.t, at)
 		if got := s.standing(t, at); (got.Token != "") != recurring {
 			t.Errorf("recurring %v: a token: %v", recurring, got.Token != "")
 		}
@@ -596,7 +599,7 @@ func charger(t testing.TB, s *subject) (order.Charger, order.Charge) {
 	}
 	r := s.start()
 	at := s.begin(t, r)
-	s.Agree(t, at)
+	s.Agree(s.t, at)
 	got := s.standing(t, at)
 	if got.Token == "" {
 		t.Fatal("no token")

@@ -141,9 +141,9 @@ func TestContract(t *testing.T) {
 				}
 				return ordertest.Subject{
 					Provider: p, Start: c.start, Sale: c.sale,
-					Agree:   func(t testing.TB, r order.Ref) { pay(t, p, page(t, r), sandbox.Approved) },
-					Decline: func(t testing.TB, r order.Ref) { pay(t, p, page(t, r), sandbox.Declined) },
-					GiveUp: func(t testing.TB, r order.Ref) {
+					Agree:   func(t *testing.T, r order.Ref) { pay(t, p, page(t, r), sandbox.Approved) },
+					Decline: func(t *testing.T, r order.Ref) { pay(t, p, page(t, r), sandbox.Declined) },
+					GiveUp: func(t *testing.T, r order.Ref) {
 						if _, err := post(t, p, page(t, r), sandbox.Event{Name: sandbox.GiveUp}); err != nil {
 							t.Fatal(err)
 						}
