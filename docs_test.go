@@ -22,6 +22,7 @@ import (
 	"github.com/connectid-kit/connectid/flows/account/pwned"
 	"github.com/connectid-kit/connectid/flows/message"
 	"github.com/connectid-kit/connectid/flows/order/payex"
+	"github.com/connectid-kit/connectid/flows/order/vipps"
 	"github.com/connectid-kit/connectid/handlers/api"
 	"github.com/connectid-kit/connectid/handlers/oauth"
 	"github.com/connectid-kit/connectid/middleware"
@@ -37,7 +38,7 @@ var configured = []any{
 	oauth.ExtensionGrant{}, oauth.Config{}, api.Config{}, account.Config{}, account.MergeConfig{}, flows.EngineConfig{}, theme.Config{},
 	middleware.RateLimitConfig{}, middleware.Lifecycle{}, middleware.LifecyclesConfig{}, middleware.BearerConfig{}, middleware.DPoPConfig{}, middleware.CSRFConfig{}, middleware.BoundsConfig{},
 	middleware.SecurityHeadersConfig{}, middleware.RequestLogConfig{},
-	message.ComposerConfig{}, message.OutboxConfig{}, memstore.Config{}, pwned.Config{}, payex.Config{}, account.PuzzleConfig{},
+	message.ComposerConfig{}, message.OutboxConfig{}, memstore.Config{}, pwned.Config{}, payex.Config{}, vipps.Config{}, account.PuzzleConfig{},
 }
 
 var (
