@@ -25,6 +25,7 @@ import (
 	"github.com/connectid-kit/connectid/flows/order/vipps"
 	"github.com/connectid-kit/connectid/handlers/api"
 	"github.com/connectid-kit/connectid/handlers/oauth"
+	"github.com/connectid-kit/connectid/handlers/pay"
 	"github.com/connectid-kit/connectid/middleware"
 	"github.com/connectid-kit/connectid/store"
 	"github.com/connectid-kit/connectid/store/memstore"
@@ -35,7 +36,7 @@ import (
 // heading that ends in its name.
 var configured = []any{
 	connectid.Config{}, account.Limits{}, account.Lifetimes{}, account.Passwords{}, store.Client{},
-	oauth.ExtensionGrant{}, oauth.Config{}, api.Config{}, account.Config{}, account.MergeConfig{}, flows.EngineConfig{}, theme.Config{},
+	oauth.ExtensionGrant{}, oauth.Config{}, api.Config{}, pay.Config{}, account.Config{}, account.MergeConfig{}, flows.EngineConfig{}, theme.Config{},
 	middleware.RateLimitConfig{}, middleware.Lifecycle{}, middleware.LifecyclesConfig{}, middleware.BearerConfig{}, middleware.DPoPConfig{}, middleware.CSRFConfig{}, middleware.BoundsConfig{},
 	middleware.SecurityHeadersConfig{}, middleware.RequestLogConfig{},
 	message.ComposerConfig{}, message.OutboxConfig{}, memstore.Config{}, pwned.Config{}, payex.Config{}, vipps.Config{}, account.PuzzleConfig{},

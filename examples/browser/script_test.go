@@ -3,6 +3,7 @@ package browser_test
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"html"
 	"net/http"
@@ -16,8 +17,10 @@ import (
 
 	"github.com/chromedp/cdproto/storage"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"github.com/connectid-kit/connectid/flows/order"
+	"github.com/connectid-kit/connectid/flows/order/sandbox"
 	"github.com/connectid-kit/connectid/flows/publisher"
 	"github.com/connectid-kit/connectid/handlers/pay"
 	"github.com/connectid-kit/connectid/internal/keys"
@@ -35,6 +38,7 @@ type shop struct {
 	service               *order.Service
 	clients               store.Clients
 	mu                    sync.Mutex
+	handler               http.Handler            // of api
 	payments              map[string]*shopPayment // by mcPayRef
 	clicked               int                     // in the provider's pages
 	inits, statuses, lost int                     // calls of the API, and how many of the next answers are lost
@@ -63,8 +67,12 @@ func newShop(t testing.TB) *shop {
 	if s.service, err = order.New(order.Config{Store: db, Clients: db, Keys: ring, Publishers: systems}); err != nil {
 		t.Fatal(err)
 	}
-	handler := http.Handler(nil)
-	s.api = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
+	s.api = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		h := s.handler
+		s.mu.Unlock()
+		h.ServeHTTP(w, r)
+	}))
 	s.provider = httptest.NewServer(http.HandlerFunc(s.provide))
 	// Another site, as providers are.
 	s.provider.URL = strings.Replace(s.provider.URL, "127.0.0.1", "localhost", 1)
@@ -89,8 +97,114 @@ func newShop(t testing.TB) *shop {
 	mux := http.NewServeMux()
 	mux.Handle("/mcpay/", server.Scripts())
 	mux.Handle("/capi/mcpay/", s.unreliable(server.API()))
-	handler = mux
+	s.serve(mux)
 	return s
+}
+
+// serve makes h what the API's server answers with.
+func (s *shop) serve(h http.Handler) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.handler = h
+}
+
+// newSandboxShop is a shop with everything real but the money.
+func newSandboxShop(t testing.TB) *shop {
+	t.Helper()
+	s := newShop(t)
+	db := memstore.New()
+	ctx := t.Context()
+	ring, err := keys.New([][]byte{s.secret[:32]}) // which sealed the client's secret
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = errors.Join(db.PutClient(ctx, s.client),
+		db.PutProduct(ctx, store.Product{PartnerID: "partner", Code: "FJORD", Description: "Fjordposten", Type: store.SubscriptionProduct, Currency: "NOK"}),
+		db.PutCoupon(ctx, store.Coupon{PartnerID: "partner", Code: "TOTT", Number: 1, Product: "FJORD", Description: "Fjordposten, en måned", Price: 299_00, Currency: "NOK", Period: store.Period{Length: 1, Unit: store.Months}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	systems, err := publisher.New(publisher.Config{Store: db})
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := s.api.URL + "/capi/mcpay"
+	provider, err := sandbox.New(sandbox.Config{URL: base + "/sandbox"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := pay.NewSandbox(pay.SandboxConfig{Provider: provider})
+	if err != nil {
+		t.Fatal(err)
+	}
+	service, err := order.New(order.Config{
+		Store: db, Clients: db, Keys: ring, Publishers: systems, CallbackURL: base + "/callback", ScriptReturnURL: base + "/return",
+		Merchants: []order.Merchant{{ID: "fjord", PartnerID: "partner", Default: true, Providers: map[order.Method]order.Provider{
+			order.CreditCardPayEx: provider, order.VippsRecurring: provider, order.VippsEcommerce: provider,
+		}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := pay.New(pay.Config{Payments: service, Clients: db, Counters: db, URL: base, Sandbox: pages})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/mcpay/", server.Scripts())
+	mux.Handle("/capi/mcpay/", s.unreliable(server.API()))
+	s.serve(mux)
+	s.provider = s.api
+	return s
+}
+
+// The script, the payments and the sandbox together.
+func TestScriptWithSandbox(t *testing.T) {
+	t.Parallel()
+	t.Run("seamless", func(t *testing.T) {
+		b, s := newBrowser(t), newSandboxShop(t)
+		b.open(s.checkout("v/1", s.sign(func(*order.Claims) {})))
+		b.click("#pay")
+		ref := strings.Split(b.told("onInit"), `"`)[5]
+		b.until("document.querySelector('iframe') && document.querySelector('iframe').style.height !== '600px'")
+		if _, err := eval[bool](b, "document.querySelector('iframe').src += '?card=approved', true"); err != nil {
+			t.Fatal(err)
+		}
+		// From the page's button the next field is the card's, which the sandbox has
+		// filled in.
+		for end := time.Now().Add(patience); !strings.Contains(b.log(), "onSuccess") && time.Now().Before(end); time.Sleep(500 * time.Millisecond) {
+			if _, err := eval[bool](b, "document.getElementById('pay').focus() || true"); err != nil {
+				t.Fatal(err)
+			}
+			b.do(chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Enter))
+		}
+		paid := fmt.Sprintf(`["onSuccess",[{"mcPayRef":%q},"undefined"]]]`, ref)
+		if log := b.told("onSuccess"); !strings.HasSuffix(log, ","+paid) {
+			t.Errorf("told %s", log)
+		}
+		b.clean()
+		b.open(b.url()) // paid already
+		b.click("#pay")
+		if log := b.told("onSuccess"); log != "["+paid {
+			t.Errorf("after a reload: told %s", log)
+		}
+	})
+	for method, recurring := range map[order.Method]bool{order.CreditCardPayEx: true, order.VippsRecurring: true, order.VippsEcommerce: false} {
+		t.Run("redirect "+string(method), func(t *testing.T) {
+			b, s := newBrowser(t), newSandboxShop(t)
+			b.open(s.checkout("v/1", s.sign(func(c *order.Claims) {
+				c.PaymentMethod, c.PaymentFlow, c.Recurring, c.ReturnURL = method, order.Redirect, recurring, s.pages.URL+"/back?keep=this"
+			})))
+			b.click("#pay")
+			b.at(s.api.URL + "/capi/mcpay/sandbox/")
+			b.open(b.url() + "?card=approved")
+			b.click("button[value=pay]")
+			b.at(s.pages.URL + "/back?keep=this&mcPayRef=")
+			if u := b.url(); !strings.HasSuffix(u, "&status=success") {
+				t.Errorf("back at %s", u)
+			}
+		})
+	}
 }
 
 // unreliable counts the calls, and loses answers.

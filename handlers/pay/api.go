@@ -171,11 +171,15 @@ func (s *Server) init(r *http.Request, in call) (order.ScriptPayment, error) {
 	if err != nil {
 		return order.ScriptPayment{}, err
 	}
-	return s.c.Payments.StartScript(r.Context(), order.ScriptStart{
+	p, err := s.c.Payments.StartScript(r.Context(), order.ScriptStart{
 		Client: in.client, Claims: claims, Token: in.Sign, Attempt: in.Attempt,
 		Lang:      texts.Match(in.Lang, r.Header.Get("Accept-Language"), in.client.Language),
 		UserAgent: cut(r.UserAgent(), 256),
 	})
+	if err == nil && p.Outcome == order.Waiting && p.RedirectURL == "" && p.View.URL == "" {
+		err = errors.New("payment " + p.ID + " has not begun yet") // the script calls again
+	}
+	return p, err
 }
 
 // status serves POST status.

@@ -83,6 +83,17 @@ func TestInit(t *testing.T) {
 			t.Errorf("%+v: %s", tt, got.Lang)
 		}
 	}
+	// Begun by another call, which the provider has not answered yet.
+	s.fake.start = func(order.ScriptStart) (order.ScriptPayment, error) { return order.ScriptPayment{ID: "p1"}, nil }
+	if w := s.post("init", body); w.Code != 503 || w.Header().Get("Retry-After") == "" {
+		t.Errorf("nothing to show: %d %s", w.Code, w.Body)
+	}
+	s.fake.start = func(order.ScriptStart) (order.ScriptPayment, error) {
+		return order.ScriptPayment{ID: "p1", Outcome: order.Error}, nil
+	}
+	if w := s.post("init", body); w.Code != 200 || !strings.Contains(w.Body.String(), `"status":"failure"`) {
+		t.Errorf("refused by the provider: %d %s", w.Code, w.Body)
+	}
 	// A server that calls has no Origin.
 	if w := s.post("init", body, "Origin", ""); w.Code != 200 || w.Header().Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("without Origin: %d %v", w.Code, w.Header())
