@@ -251,6 +251,9 @@ func (s *shop) StartScript(_ context.Context, p order.ScriptStart) (order.Script
 			return old.ScriptPayment, nil
 		}
 	}
+	if !strings.HasPrefix(p.PageURL, s.pages.URL+"/checkout?") || strings.Contains(p.PageURL, "#") {
+		s.t.Errorf("the script is on the page %q", p.PageURL)
+	}
 	begun := &shopPayment{reference: p.Claims.ExternalReference, token: p.Token, attempt: p.Attempt, returnURL: p.Claims.ReturnURL, starts: 1}
 	begun.ID, begun.Flow = rand.Text(), p.Claims.PaymentFlow
 	switch {

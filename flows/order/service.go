@@ -142,6 +142,9 @@ type ScriptStart struct {
 	Attempt   string // the script's own key: 128 random bits in base64url
 	Lang      string
 	UserAgent string
+	// PageURL is the page that shows the script. One that is not among the client's
+	// targets is as good as none.
+	PageURL string
 }
 
 // ScriptPayment is a payment of the script.

@@ -30,6 +30,7 @@ type call struct {
 	Sign       string `json:"sign"`
 	PaymentID  string `json:"mcPayRef"`
 	Lang       string `json:"lang"`
+	Page       string `json:"page"` // the address of the page
 
 	client *store.Client
 }
@@ -175,6 +176,7 @@ func (s *Server) init(r *http.Request, in call) (order.ScriptPayment, error) {
 		Client: in.client, Claims: claims, Token: in.Sign, Attempt: in.Attempt,
 		Lang:      texts.Match(in.Lang, r.Header.Get("Accept-Language"), in.client.Language),
 		UserAgent: cut(r.UserAgent(), 256),
+		PageURL:   in.Page,
 	})
 	if err == nil && p.Outcome == order.Waiting && p.RedirectURL == "" && p.View.URL == "" {
 		err = errors.New("payment " + p.ID + " has not begun yet") // the script calls again

@@ -59,12 +59,12 @@ func TestInit(t *testing.T) {
 		return order.ScriptPayment{ID: "p1", Flow: order.Seamless, View: order.View{Kind: order.FrameView, URL: "https://provider.example/view"}}, nil
 	}
 	body := start()
-	body["lang"], body["unknown"] = "fi-FI", 1
+	body["lang"], body["unknown"], body["page"] = "fi-FI", 1, origin+"/shop/buy?sign=1"
 	w := s.post("init", body, "User-Agent", "A browser", "Content-Type", "application/json; charset=utf-8")
 	if w.Code != 200 || w.Body.String() != `{"mcPayRef":"p1","status":"open","flow":"seamless","view":{"kind":"frame","url":"https://provider.example/view"}}` {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-	if got.Client.ID != clientID || got.Claims.ClientCode != clientID || got.Token != "a.b.c" || got.Attempt != attempt || got.Lang != "fi" || got.UserAgent != "A browser" {
+	if got.Client.ID != clientID || got.Claims.ClientCode != clientID || got.Token != "a.b.c" || got.Attempt != attempt || got.Lang != "fi" || got.UserAgent != "A browser" || got.PageURL != origin+"/shop/buy?sign=1" {
 		t.Errorf("started with %+v", got)
 	}
 	for name, want := range map[string]string{

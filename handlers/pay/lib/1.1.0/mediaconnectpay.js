@@ -81,7 +81,12 @@
     }
     const kept = recall(run);
     let answer = await ask(run, 'init', {
-      clientCode: run.clientCode, sign: run.sign, attempt: run.attempt, script: VERSION, lang: document.documentElement.lang,
+      clientCode: run.clientCode,
+      sign: run.sign,
+      attempt: run.attempt,
+      script: VERSION,
+      lang: document.documentElement.lang,
+      page: root.location.href.split('#')[0], // where her bank sends her back to, if it wants the whole window
     });
     if (run.over) {
       return;
