@@ -643,6 +643,18 @@ func TestScriptReturnWaits(t *testing.T) {
 	b.at(s.pages.URL + "/back?mcPayRef=")
 }
 
+// The page of a way back that leads nowhere, in the light and in the dark.
+func TestScriptReturnPage(t *testing.T) {
+	t.Parallel()
+	source := needAxe(t)
+	b, s := newBrowser(t), newShop(t)
+	for _, dark := range []bool{false, true} {
+		b.dark(dark)
+		b.open(s.api.URL + "/capi/mcpay/return/nothing")
+		b.audit(source, "return page, "+looks(dark))
+	}
+}
+
 // Double clicks, lost answers and reloads make one payment.
 func TestScriptMakesOnePayment(t *testing.T) {
 	t.Parallel()
