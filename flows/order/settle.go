@@ -19,7 +19,7 @@ const (
 	// firstCheck is when an open payment is first asked about without being asked to.
 	firstCheck = 30 * time.Second
 	// settleIn is how long a record that a delivery was queued for may take to be
-	// stored.
+	// stored, and a provider to know of what it has said.
 	settleIn = time.Hour
 	// refundPause is how long a refund that was refused waits: a person has to look.
 	refundPause = 24 * time.Hour
@@ -177,12 +177,12 @@ func (s *Service) ask(ctx context.Context, provider Provider, p store.Payment, d
 	defer cancel()
 	word, err := provider.Standing(call, ref(p))
 	switch {
-	case errors.Is(err, ErrUnknown) && p.Status == store.PaymentReleasing:
-		return Standing{State: Released, Reason: "unknown to the provider"}, nil
-	case errors.Is(err, ErrUnknown) && p.Status == store.PaymentOpen && !time.Now().Before(d.Until):
+	case errors.Is(err, ErrUnknown) && (p.Status == store.PaymentOpen || p.Status == store.PaymentReleasing):
+		// It may not have heard of its own answer yet.
+		if time.Since(p.UpdatedAt) < settleIn || p.Status == store.PaymentOpen && time.Now().Before(d.Until) {
+			return Standing{State: Open}, nil
+		}
 		return Standing{State: Failed, Reason: "unknown to the provider"}, nil
-	case errors.Is(err, ErrUnknown) && p.Status == store.PaymentOpen:
-		return Standing{State: Open}, nil // it may not have heard of its own answer yet
 	case err != nil:
 		return Standing{}, fmt.Errorf("ask how it stands: %w", err)
 	}

@@ -1,0 +1,110 @@
+package order_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/connectid-kit/connectid/flows/order"
+	"github.com/connectid-kit/connectid/internal/keys"
+	"github.com/connectid-kit/connectid/store"
+)
+
+func TestReadCallback(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	o, other := s.order(), s.order(method(order.VippsEcommerce))
+	due, second := s.pay(o.ID), s.pay(other.ID)
+	start, _ := s.bank.find(due.PaymentID)
+	if want := "https://login.example/capi/mcpay/callback/main/creditcardPayex/" + due.PaymentID + "/"; !strings.HasPrefix(start.CallbackURL, want) || len(start.CallbackURL) != len(want)+43 {
+		t.Fatalf("the address is %s", start.CallbackURL)
+	}
+	proof, good := s.called(store.Payment{ID: due.PaymentID}, start)
+	for name, tt := range map[string]struct {
+		proof  string
+		change func(*order.Callback)
+		want   error // nil for none
+	}{
+		"without a proof":          {"", func(*order.Callback) {}, order.ErrForged},
+		"another proof":            {strings.Repeat("A", 43), func(*order.Callback) {}, order.ErrForged},
+		"cut off":                  {proof[:42], func(*order.Callback) {}, order.ErrForged},
+		"for another payment":      {proof, func(c *order.Callback) { c.PaymentID = second.PaymentID }, order.ErrForged},
+		"by another method's name": {proof, func(c *order.Callback) { c.Method = order.CreditCard }, order.ErrForged},
+		"of another merchant":      {proof, func(c *order.Callback) { c.MerchantID = "second" }, order.ErrForged},
+		"of no merchant":           {proof, func(c *order.Callback) { c.MerchantID = "nobody" }, order.ErrNotFound},
+		"of no method":             {proof, func(c *order.Callback) { c.Method = order.SwishPayEx }, order.ErrNotFound},
+		"not the provider's":       {proof, func(c *order.Callback) { c.Body = []byte("{}") }, order.ErrForged},
+		"says another payment":     {proof, func(c *order.Callback) { c.Body = []byte("signed by the bank: " + second.PaymentID) }, order.ErrForged},
+		"for all, about none":      {"", func(c *order.Callback) { c.PaymentID, c.Body = "", []byte("signed by the bank: ") }, nil},
+		"for all, unknown":         {"", func(c *order.Callback) { c.PaymentID, c.Body = "", []byte("signed by the bank: NOSUCHPAYMENT") }, order.ErrNotFound},
+		"for all, another method's": {"", func(c *order.Callback) {
+			c.PaymentID, c.Body = "", []byte("signed by the bank: "+second.PaymentID)
+		}, order.ErrForged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := good
+			tt.change(&c)
+			asked := s.bank.count("Standing")
+			if err := s.ReadCallback(t.Context(), tt.proof, c); !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+			if s.bank.count("Standing") != asked {
+				t.Error("the provider was asked")
+			}
+		})
+	}
+	// What it says is not believed: nothing was paid.
+	if err := s.ReadCallback(t.Context(), proof, good); err != nil || s.payment(due.PaymentID).Status != store.PaymentOpen {
+		t.Errorf("%v, %s", err, s.payment(due.PaymentID).Status)
+	}
+	s.bank.pay(due.PaymentID)
+	for range 3 { // and replayed
+		if err := s.ReadCallback(t.Context(), proof, good); err != nil || s.stored(o.ID).Status != store.OrderHandedOver {
+			t.Errorf("%v, %s", err, s.stored(o.ID).Status)
+		}
+	}
+	if a := s.bank.payments[due.PaymentID]; a.captures != 1 || s.press.count(o.ID) != 1 {
+		t.Errorf("captured %d times, handed over %d times", a.captures, s.press.count(o.ID))
+	}
+	// A webhook of all payments of the merchant.
+	s.bank.pay(second.PaymentID)
+	c := order.Callback{MerchantID: "main", Method: order.VippsEcommerce, Body: []byte("signed by the bank: " + second.PaymentID)}
+	if err := s.ReadCallback(t.Context(), "", c); err != nil || s.stored(other.ID).Status != store.OrderHandedOver {
+		t.Errorf("%v, %s", err, s.stored(other.ID).Status)
+	}
+}
+
+// The address stays good when keys rotate, as long as its key is there.
+func TestCallbackKeys(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop(t)
+		line := &outage{direct: direct{s.bank}, fail: map[string]error{"Start": errFault}, after: true}
+		s.Service = s.node(s.store, line)
+		o := s.order()
+		s.Pay(t.Context(), checkout(o.ID))
+		id := s.stored(o.ID).PaymentID
+		before, _ := s.bank.find(id)
+		proof, c := s.called(store.Payment{ID: id}, before)
+		old, fresh := []byte("0123456789abcdef0123456789abcdef"), []byte("fedcba9876543210fedcba9876543210")
+		rotated, err := keys.New([][]byte{fresh, old})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.ring = rotated
+		s.Service = s.node(s.store, direct{s.bank})
+		if due := s.pay(o.ID); due.PaymentID != id || len(s.bank.faults) > 0 {
+			t.Fatalf("begun again as %+v: %v", due, s.bank.faults)
+		}
+		if err := s.ReadCallback(t.Context(), proof, c); err != nil {
+			t.Error(err)
+		}
+		if s.ring, err = keys.New([][]byte{fresh}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.node(s.store, direct{s.bank}).ReadCallback(t.Context(), proof, c); !errors.Is(err, order.ErrForged) {
+			t.Errorf("without the key: %v", err)
+		}
+	})
+}
