@@ -43,7 +43,7 @@ soak: ## the races with their full counts; without the detector, which would tak
 	@failed=; for dir in $(MODULES); do \
 		case "$$dir" in */examples) continue;; esac; \
 		echo "== $${dir#$(CURDIR)/}"; \
-		(cd "$$dir" && SOAK_ROUNDS=10000 $(GO) test -count=1 -timeout 4h -run 'Race|Concurrent|TestStore' ./...) || failed="$$failed $$dir"; \
+		(cd "$$dir" && SOAK_ROUNDS=10000 $(GO) test -count=1 -timeout 4h -run 'Race|Concurrent|TestStore|TestSchedules' ./...) || failed="$$failed $$dir"; \
 	done; test -z "$$failed" || { echo "FAILED:$$failed"; exit 1; }
 
 bench: ## ns/op, B/op and allocs of what must be fast, memory and SQLite

@@ -162,7 +162,7 @@ func (s *Service) newCharge(ctx context.Context, orderID int64, id string) (*cha
 		Key: s.c.Keys.ID(), Until: now.Add(chargeWithin), Token: sealed,
 		Charge: &Charge{
 			ID: p.ID, Key: p.ID + "-charge", MerchantID: p.MerchantID, Method: Method(p.Method), Amount: amount, VATAmount: vat,
-			Currency: p.Currency, Description: describe(client.Name, names...), Payer: payerOf(first.UserID, content.Payer),
+			Currency: p.Currency, Description: describe(client.Name, names...), Payer: payerOf(first.UserID, "", content.Payer),
 		},
 	}
 	return newChange(p).to(store.PaymentNew).order(o, store.OrderAwaitingPayment), d, nil

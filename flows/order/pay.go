@@ -277,7 +277,7 @@ func (s *Service) open(ctx context.Context, c Checkout, orders []Order, others b
 	until := now.Add(payGrace)
 	start := &Start{
 		ID: p.ID, Key: key(p, "start"), MerchantID: m.ID, Method: Method(p.Method), Flow: Redirect, Currency: p.Currency,
-		Payer: payerOf(c.UserID, orders[0].Content.Payer), Lang: c.Lang, ReturnURL: c.ReturnURL, TermsURL: client.SubscriptionTermsURL,
+		Payer: payerOf(c.UserID, c.UserAgent, orders[0].Content.Payer), Lang: c.Lang, ReturnURL: c.ReturnURL, TermsURL: client.SubscriptionTermsURL,
 	}
 	var names []string
 	for _, o := range orders {
@@ -370,8 +370,8 @@ func (s *Service) began(ctx context.Context, id string, mine bool) (store.Paymen
 }
 
 // payerOf is what a provider is told of who pays.
-func payerOf(userID string, who Person) Payer {
-	p := Payer{UserID: userID}
+func payerOf(userID, userAgent string, who Person) Payer {
+	p := Payer{UserID: userID, UserAgent: userAgent}
 	if len(who.Emails) > 0 {
 		p.Email = who.Emails[0]
 	}

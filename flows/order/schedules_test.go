@@ -470,7 +470,7 @@ func (w *world) script(ctx context.Context, rng *rand.Rand, nth int) {
 			wg.Go(func() {
 				p, err := w.at(at).svc.StartScript(click, mine)
 				if err == nil {
-					w.hold(reference, p.ID)
+					w.hold(reference+" is good for", p.ID+" by "+mine.Token)
 				}
 				all[i] = p
 			})
@@ -513,7 +513,7 @@ func (w *world) hold(reference, id string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if other, ok := w.refs[reference]; ok && other != id {
-		w.t.Errorf("%s has begun payments %s and %s", reference, other, id)
+		w.t.Errorf("%s has begun %s and %s", reference, other, id)
 	}
 	w.refs[reference] = id
 }
@@ -688,6 +688,9 @@ func (w *world) judge() {
 		if a.state == order.Authorized {
 			t.Errorf("money for payment %s, which is %s, stays reserved", p.ID, p.Status)
 		}
+		if a.state == order.Open && final(p) {
+			t.Errorf("payment %s, which is %s, can still be paid", p.ID, p.Status)
+		}
 		want := int64(0)
 		if p.Status == store.PaymentCaptured {
 			want = p.Amount
@@ -741,7 +744,8 @@ func (w *world) judge() {
 		t.Fatal(err)
 	}
 	for reference := range w.refs {
-		if !strings.HasPrefix(reference, "reference") {
+		reference, ok := strings.CutSuffix(reference, " is good for")
+		if !ok {
 			continue
 		}
 		_, err := w.at(0).svc.StartScript(t.Context(), order.ScriptStart{

@@ -119,10 +119,13 @@ func (s *Service) newScript(ctx context.Context, p ScriptStart) (store.Payment, 
 		ID: payment.ID, Key: key(payment, "start"), MerchantID: m.ID, Method: Method(payment.Method), Flow: flow,
 		Amount: amount, VATAmount: vat, Currency: currency, Recurring: c.Recurring, Renewal: renewal, Description: text,
 		Lines: []StartLine{{Reference: c.ProductSpecCode, Name: describe(p.Client.Name, name), Quantity: 1, Amount: amount, VATAmount: vat}},
-		Payer: Payer{Phone: c.PhoneNumber}, Lang: p.Lang, TermsURL: p.Client.SubscriptionTermsURL,
+		Payer: Payer{Phone: c.PhoneNumber, UserAgent: p.UserAgent}, Lang: p.Lang, TermsURL: p.Client.SubscriptionTermsURL,
 	}
 	if flow == Seamless {
 		start.Origins = target.For(p.Client).Origins()
+		if _, err := returnTarget(p.Client, p.PageURL); err == nil {
+			start.PageURL = p.PageURL
+		}
 	}
 	return payment, paymentData{
 		Start: start, Key: s.c.Keys.ID(), Until: payment.CreatedAt.Add(s.c.ClaimWithin),

@@ -25,7 +25,7 @@ func (s *shop) asked(change ...func(*order.ScriptStart)) order.ScriptStart {
 		s.t.Fatal(err)
 	}
 	p := order.ScriptStart{
-		Client: &client, Token: "the sign", Attempt: attempt, Lang: "nb",
+		Client: &client, Token: "the sign", Attempt: attempt, Lang: "nb", UserAgent: "Browser/1", PageURL: "https://paper.example/buy",
 		Claims: order.Claims{
 			ClientCode: site, PaymentMethod: order.CreditCardPayEx, PaymentFlow: order.Seamless, ProductSpecCode: "TOTT", ProductSpecNo: 1,
 			Recurring: true, ExternalReference: "UUID-2022-03-04T12:00:00.000Z", PhoneNumber: "+4790000000", Description: "A month",
@@ -72,7 +72,7 @@ func TestStartScript(t *testing.T) {
 			ID: got.ID, Key: got.ID + "-start", MerchantID: "main", Method: order.CreditCardPayEx, Flow: order.Seamless, Amount: 29900, VATAmount: 5980,
 			Currency: "NOK", Recurring: true, Renewal: store.Renewal{Price: 34900, Period: store.Period{Length: 1, Unit: store.Months}}, Description: "A month",
 			Lines: []order.StartLine{{Reference: "TOTT", Name: "The Paper for a month", Quantity: 1, Amount: 29900, VATAmount: 5980}},
-			Payer: order.Payer{Phone: "+4790000000"}, Lang: "nb", Origins: []string{"https://paper.example"},
+			Payer: order.Payer{Phone: "+4790000000", UserAgent: "Browser/1"}, Lang: "nb", Origins: []string{"https://paper.example"}, PageURL: "https://paper.example/buy",
 			ReturnURL: start.ReturnURL, CallbackURL: start.CallbackURL,
 		}
 		if !reflect.DeepEqual(start, want) || !strings.HasPrefix(start.ReturnURL, "https://login.example/capi/mcpay/return/"+got.ID) {
@@ -105,6 +105,12 @@ func TestStartScript(t *testing.T) {
 		check("after failure")
 		time.Sleep(1000 * 24 * time.Hour)
 		check("years later")
+		elsewhere := s.begin(s.asked(func(p *order.ScriptStart) {
+			p.PageURL, p.Claims.ExternalReference = "https://evil.example/buy", "elsewhere"
+		}))
+		if start, _ := s.bank.find(elsewhere.ID); start.PageURL != "" {
+			t.Errorf("the bank sends her to %s", start.PageURL)
+		}
 		// Another client has references of its own.
 		err := s.store.PutClient(t.Context(), store.Client{ID: "no.other", PartnerID: partner, Targets: []string{"https://paper.example"}})
 		if err != nil {

@@ -120,6 +120,8 @@ type Checkout struct {
 	// UserID is who pays; required. Orders that are nobody's become hers.
 	UserID string
 	Lang   string
+	// UserAgent is what her browser calls itself; may be empty.
+	UserAgent string
 	// ReturnURL is the kit's own address to which the provider sends her back.
 	ReturnURL string
 }
