@@ -15,8 +15,8 @@ func TestProvider(t *testing.T) {
 			t.Parallel()
 			ordertest.Run(t, func(t *testing.T) ordertest.Subject {
 				s := newSimulator(t)
-				end := func(payment, agreement string) func(testing.TB, order.Ref) {
-					return func(t testing.TB, r order.Ref) {
+				end := func(payment, agreement string) func(*testing.T, order.Ref) {
+					return func(t *testing.T, r order.Ref) {
 						s.with(func() {
 							if m == order.VippsEcommerce {
 								s.payments[r.ID].State = payment
@@ -31,7 +31,7 @@ func TestProvider(t *testing.T) {
 				in.ID, in.Key = "", ""
 				return ordertest.Subject{
 					Provider: newProvider(t, s, nil), Start: in, OnlyRecurring: m == order.VippsRecurring,
-					Agree:   func(t testing.TB, r order.Ref) { s.agree(r) },
+					Agree:   func(t *testing.T, r order.Ref) { s.agree(r) },
 					Decline: end("EXPIRED", "EXPIRED"), GiveUp: end("ABORTED", "STOPPED"),
 				}
 			})
