@@ -29,6 +29,7 @@ import (
 	"github.com/connectid-kit/connectid/handlers/api"
 	"github.com/connectid-kit/connectid/handlers/oauth"
 	"github.com/connectid-kit/connectid/handlers/oauth/extid"
+	"github.com/connectid-kit/connectid/handlers/pay"
 	"github.com/connectid-kit/connectid/internal/keys"
 	"github.com/connectid-kit/connectid/internal/signing"
 	"github.com/connectid-kit/connectid/middleware"
@@ -39,16 +40,18 @@ import (
 // Version is the version of the kit.
 const Version = "0.1.0"
 
-// Kit is the login server and the API server of one configuration. It is safe
+// Kit is the login server, the API server and the payment server of one configuration. It is safe
 // for concurrent use; two of them in one process share nothing.
 //
-// As a handler it serves every URL below the paths of LoginURL and APIURL, and
+// As a handler it serves every URL below the paths of LoginURL, APIURL, PayURL and
+// ScriptURL, and
 // the metadata of RFC 8414 below /.well-known/. It also works behind
 // [http.StripPrefix].
 type Kit struct {
 	login    *handlers.Server
 	oauth    *oauth.Server
 	api      *api.Server
+	pay      *pay.Server
 	accounts *account.Service
 	orders   *order.Service
 	themes   *theme.Themes
@@ -63,8 +66,9 @@ type Kit struct {
 	logger      *slog.Logger
 	ring        *keys.Ring
 
-	loginServer, apiServer, wellKnown http.Handler
-	loginPath, apiPath                string // with a slash at both ends
+	loginServer, apiServer, payServer, scriptServer, wellKnown http.Handler
+
+	loginPath, apiPath, payPath, scriptPath string // with a slash at both ends
 }
 
 // New returns the kit of the configuration. The error names everything that is
@@ -135,6 +139,7 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 	}
 	loginURL := at.login.String()
 	k.loginPath, k.apiPath = at.login.Path+"/", at.api.Path+"/"
+	k.payPath, k.scriptPath = at.pay.Path+"/", at.script.Path+"/"
 
 	var err error
 	k.themes, err = theme.New(theme.Config{
@@ -230,6 +235,11 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 		Lifecycle: c.Lifecycle, TestEnvironment: c.TestEnvironment, OnDeprecatedCall: c.OnDeprecatedCall,
 	})
 	note(err)
+	k.pay, err = pay.New(pay.Config{
+		Payments: k.orders, Clients: clients, Counters: c.Store, URL: at.pay.String(), ScriptPrefix: k.scriptPath,
+		Version: c.Version, Addresses: proxies, CallsPerMinute: c.CallsPerMinute, CallsPerSecond: c.CallsPerSecond, Logger: c.Logger,
+	})
+	note(err)
 	k.headers, err = middleware.NewSecurityHeaders(middleware.SecurityHeadersConfig{Origin: store.TargetOrigin(loginURL)})
 	note(err)
 	k.bounds, err = middleware.NewBounds(middleware.BoundsConfig{})
@@ -313,6 +323,10 @@ func (k *Kit) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch path := singleSlashes(r.URL.Path); {
 	case strings.HasPrefix(path, "/.well-known/"):
 		k.wellKnown.ServeHTTP(w, r)
+	case below(path, k.scriptPath): // before the payment API, which may end in the same segment
+		k.scriptServer.ServeHTTP(w, r)
+	case below(path, k.payPath):
+		k.payServer.ServeHTTP(w, r)
 	case below(path, k.apiPath):
 		k.apiServer.ServeHTTP(w, r)
 	default:
@@ -323,8 +337,17 @@ func (k *Kit) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // LoginServer returns the handler of everything below LoginURL.
 func (k *Kit) LoginServer() http.Handler { return k.loginServer }
 
-// APIServer returns the handler of everything below APIURL.
+// APIServer returns the handler of everything below APIURL, the payment API too if it
+// is there.
 func (k *Kit) APIServer() http.Handler { return k.apiServer }
+
+// PayServer returns the handler of everything below PayURL (ConnectID:
+// mcPayApiServer): what the payment script asks, and where providers call.
+func (k *Kit) PayServer() http.Handler { return k.payServer }
+
+// ScriptServer returns the handler of everything below ScriptURL (ConnectID:
+// mcPayCdnServer): the payment script.
+func (k *Kit) ScriptServer() http.Handler { return k.scriptServer }
 
 // Metadata returns the handler of the authorization server's metadata, to be
 // mounted at /.well-known/oauth-authorization-server followed by the path of

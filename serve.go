@@ -143,15 +143,13 @@ func (k *Kit) route() {
 			notFound.ServeHTTP(w, r)
 		}
 	})
-	api := k.api.Handler()
+	k.payServer = k.served(k.payPath, k.pay.API())
+	k.scriptServer = k.served(k.scriptPath, k.pay.Scripts())
+	api := k.served(k.apiPath, k.api.Handler())
 	k.apiServer = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		k.headers.SetTransport(w.Header())
-		path := singleSlashes(r.URL.Path)
-		if rest, ok := cutBase(path, k.apiPath); ok {
-			path = k.apiPath + rest
-		}
-		if path != r.URL.Path {
-			r = withPath(r, path)
+		if below(singleSlashes(r.URL.Path), k.payPath) {
+			k.payServer.ServeHTTP(w, r)
+			return
 		}
 		api.ServeHTTP(w, r)
 	})
@@ -165,6 +163,22 @@ func (k *Kit) route() {
 		default:
 			notFound.ServeHTTP(w, r)
 		}
+	})
+}
+
+// served returns the handler of a server whose handlers see the path that browsers
+// see, whatever was stripped.
+func (k *Kit) served(base string, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		k.headers.SetTransport(w.Header())
+		path := singleSlashes(r.URL.Path)
+		if rest, ok := cutBase(path, base); ok {
+			path = base + rest
+		}
+		if path != r.URL.Path {
+			r = withPath(r, path)
+		}
+		h.ServeHTTP(w, r)
 	})
 }
 
