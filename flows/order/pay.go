@@ -147,6 +147,9 @@ func (s *Service) pay(ctx context.Context, c Checkout, orders []Order, begun tim
 			continue
 		}
 		if !covers(p, open) {
+			if isFor(p, open) { // the orders were read while it began
+				return Due{}, store.ErrConflict
+			}
 			// It is for other orders too, or not for all of these.
 			if err := s.stopPayment(ctx, p.ID); err != nil {
 				return Due{}, err
@@ -191,11 +194,15 @@ func (s *Service) adopt(ctx context.Context, orders []Order, userID string) erro
 	return nil
 }
 
-// covers reports whether the payment was begun for exactly the orders.
+// isFor reports whether the payment was begun for exactly the orders.
+func isFor(p store.Payment, orders []Order) bool {
+	return len(p.Orders) == len(orders) && !slices.ContainsFunc(orders, func(o Order) bool { return !slices.Contains(p.Orders, o.ID) })
+}
+
+// covers reports whether the payment is for exactly the orders, and the latest of
+// each.
 func covers(p store.Payment, orders []Order) bool {
-	return len(p.Orders) == len(orders) && !slices.ContainsFunc(orders, func(o Order) bool {
-		return o.PaymentID != p.ID || !slices.Contains(p.Orders, o.ID)
-	})
+	return isFor(p, orders) && !slices.ContainsFunc(orders, func(o Order) bool { return o.PaymentID != p.ID })
 }
 
 // goOn goes on with a payment that has begun.

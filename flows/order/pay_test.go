@@ -529,3 +529,35 @@ func TestPayRace(t *testing.T) {
 		}
 	}
 }
+
+// torn is a store that shows one order of a list as it was before the payment.
+type torn struct {
+	order.Store
+	mu  sync.Mutex
+	old map[int64]store.Order // each once
+}
+
+func (s *torn) Order(ctx context.Context, id int64) (store.Order, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o, ok := s.old[id]; ok {
+		delete(s.old, id)
+		return o, nil
+	}
+	return s.Store.Order(ctx, id)
+}
+
+// Orders are read one after the other. A payment that begins meanwhile is not taken
+// for one of other orders.
+func TestPayTornRead(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	a, b := s.order(), s.order()
+	due := s.pay(a.ID, b.ID)
+	for _, old := range []store.Order{a, b} {
+		node := s.node(&torn{Store: s.store, old: map[int64]store.Order{old.ID: old}}, direct{s.bank})
+		if again, err := node.Pay(t.Context(), checkout(a.ID, b.ID)); err != nil || again != due {
+			t.Errorf("got %+v, %v; want %+v", again, err, due)
+		}
+	}
+}
