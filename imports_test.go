@@ -162,7 +162,7 @@ func TestFlowsKnowNoHTTP(t *testing.T) {
 	t.Parallel()
 	allowed := []string{
 		"flows/message html/template",
-		"flows/order/payex net/http", "flows/order/vipps net/http",
+		"flows/order/httpjson net/http", "flows/order/payex net/http", "flows/order/vipps net/http",
 		"flows/directory/entra net/http", "flows/publisher/httpjson net/http", "flows/account/pwned net/http",
 		"internal/payextest net/http",
 	}

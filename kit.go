@@ -187,7 +187,7 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 	k.orders, err = order.New(order.Config{
 		Store: c.Store, Clients: clients, Keys: ring, Publishers: systems, Merchants: c.Merchants, Desks: c.Desks,
 		CallbackURL: at.pay.JoinPath("callback").String(), ScriptReturnURL: at.pay.JoinPath("return").String(),
-		Notify: api.NewNotifier(c.InsecureAllowHTTP), PayWithin: c.PayWithin, ClaimWithin: c.ClaimWithin,
+		Tie: flows.CustomerTies(k.accounts, systems), Notify: api.NewNotifier(c.InsecureAllowHTTP), PayWithin: c.PayWithin, ClaimWithin: c.ClaimWithin,
 		Observer: c.OnOrder, Logger: c.Logger,
 	})
 	note(err)

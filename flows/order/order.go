@@ -86,12 +86,15 @@ type Line struct {
 	StartDate     time.Time `json:"startDate,omitzero"` // startInfo
 	Receiver      *Person   `json:"receiver,omitempty"`
 	// What the catalogue says of it, written when it is placed.
-	Price      int64   `json:"price"` // of one, with VAT, after a voucher
-	VATAmount  int64   `json:"vatAmount,omitempty"`
-	VATPercent int     `json:"vatPercent,omitempty"` // in hundredths
-	Name       string  `json:"name,omitempty"`
-	Period     Period  `json:"period,omitzero"`
-	Renewal    Renewal `json:"renewal,omitzero"`
+	Price         int64    `json:"price"`                // of one, with VAT and delivery, after a voucher
+	VATAmount     int64    `json:"vatAmount,omitempty"`  // in Price
+	VATPercent    int      `json:"vatPercent,omitempty"` // in hundredths
+	Name          string   `json:"name,omitempty"`
+	Period        Period   `json:"period,omitzero"`
+	Renewal       Renewal  `json:"renewal,omitzero"`
+	ProductType   string   `json:"productType,omitempty"` // such as store.SubscriptionProduct
+	Digital       bool     `json:"digital,omitempty"`
+	ExtraProducts []string `json:"extraProducts,omitempty"` // codes of what comes with a coupon
 }
 
 // Order is an order and what it says.

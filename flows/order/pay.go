@@ -191,6 +191,9 @@ func (s *Service) adopt(ctx context.Context, orders []Order, userID string) erro
 	if err := s.c.Store.CommitOrders(ctx, mine, nil); err != nil {
 		return fmt.Errorf("make orders the payer's: %w", err)
 	}
+	for _, o := range mine {
+		_ = s.handOver(ctx, o.ID) // what they open is opened for her; else the log says why not
+	}
 	return nil
 }
 

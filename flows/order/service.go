@@ -35,6 +35,10 @@ type Config struct {
 	// ScriptReturnURL is where payers come back to whom the script has sent away,
 	// such as https://connectid.example/capi/mcpay/return. Required with Merchants.
 	ScriptReturnURL string
+	// Tie makes the user the partner's customer that an order has made of her, in the
+	// way in which readers are tied who say that they are one; nil ties nobody. That
+	// she can not be tied is no error; any error is an outage, and it is tried again.
+	Tie func(ctx context.Context, clientID, userID, partnerID string, number int64) error
 	// Notify fetches the callbackUrl of a client; nil says that none is fetched.
 	Notify func(ctx context.Context, address string) error
 	// PayWithin is how long an order can be paid for; default 24 hours.
@@ -87,31 +91,6 @@ type RefusedError struct {
 // Error implements error.
 func (e *RefusedError) Error() string { return fmt.Sprintf("order: %s %s", e.Field, e.Reason) }
 
-var errUnbuilt = errors.New("not built") // only on the integration branch
-
-// Place places an order. The same ExternalID with the same Body returns the order
-// that exists; with another Body the error is ErrRepeated. A fault of the order is
-// a *RefusedError. What needs no provider is handed over before Place returns, if
-// the publisher's system takes it at once.
-func (s *Service) Place(ctx context.Context, p Placement) (Order, error) { return Order{}, errUnbuilt }
-
-// Order returns the client's order: ErrNotFound for an unknown one and for another
-// client's. userID, unless it is empty, has to own it.
-func (s *Service) Order(ctx context.Context, c *store.Client, userID string, id int64) (Order, error) {
-	return Order{}, errUnbuilt
-}
-
-// OrderByExternalID is Order by the client's own name for it.
-func (s *Service) OrderByExternalID(ctx context.Context, c *store.Client, userID, externalID string) (Order, error) {
-	return Order{}, errUnbuilt
-}
-
-// Orders returns the user's orders at the partner, the latest first; at all partners
-// if partnerID is empty.
-func (s *Service) Orders(ctx context.Context, partnerID, userID string) ([]Order, error) {
-	return nil, errUnbuilt
-}
-
 // Checkout is what the fulfillment URL asks for.
 type Checkout struct {
 	OrderIDs []int64
@@ -156,17 +135,4 @@ type ScriptPayment struct {
 	RedirectURL string
 	View        View
 	Outcome     Outcome
-}
-
-// Complete brings an order to its end without its payer (ConnectID: order/fulfillment
-// of the client mode), as far as that can be done: Success, Error with a reason for a
-// developer, or Waiting, and then callbackURL is told of the end.
-func (s *Service) Complete(ctx context.Context, c *store.Client, id int64, callbackURL string) (o Order, outcome Outcome, reason string, err error) {
-	return Order{}, "", "", errUnbuilt
-}
-
-// Assign makes an order that is nobody's the user's; ErrNotFound when it is
-// somebody else's.
-func (s *Service) Assign(ctx context.Context, c *store.Client, id int64, userID string) (Order, error) {
-	return Order{}, errUnbuilt
 }

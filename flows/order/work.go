@@ -154,16 +154,10 @@ func (s *Service) deliver(ctx context.Context, d store.Delivery) {
 	switch d.Kind {
 	case store.PaymentWork:
 		err = s.workPayment(work, d)
-	case store.OrderWork: // which looks after its deliveries itself, as they come from elsewhere too
-		if err := s.workOrder(work, d); err != nil {
-			s.c.Logger.WarnContext(ctx, "the work on an order failed", "order", d.ID, "attempt", d.Attempts, "err", err)
-		}
-		return
+	case store.OrderWork:
+		err = s.workOrder(work, d)
 	case store.OrderNews:
-		if err := s.workNews(work, d); err != nil {
-			s.c.Logger.WarnContext(ctx, "a client was not told of its order", "delivery", d.ID, "attempt", d.Attempts, "err", err)
-		}
-		return
+		err = s.workNews(work, d)
 	}
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), workTimeout)
 	defer stop()
