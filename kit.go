@@ -231,7 +231,7 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 		Prefix: k.apiPath, URL: at.api.String(), AuthorizationURL: loginURL + "/oauth/authorize", TokenURL: loginURL + "/oauth/token",
 		DPoP: dpop, Clients: clients, Users: c.Store, Grants: c.Store, Counters: c.Store, Addresses: proxies,
 		Version: c.Version, LegacyXML: c.LegacyXML, CallsPerMinute: c.CallsPerMinute, CallsPerSecond: c.CallsPerSecond,
-		AnonymousPerMinute: c.AnonymousPerMinute, Publishers: systems, Accounts: k.accounts, Logger: c.Logger,
+		AnonymousPerMinute: c.AnonymousPerMinute, Publishers: systems, Accounts: k.accounts, Orders: k.orders, Logger: c.Logger,
 		Lifecycle: c.Lifecycle, TestEnvironment: c.TestEnvironment, OnDeprecatedCall: c.OnDeprecatedCall,
 	})
 	note(err)

@@ -23,12 +23,9 @@ func badRequest(format string, args ...any) *Error {
 // that v does not have are ignored; empty strings and null count as absent, in
 // lists too. An empty body is an empty object.
 func decode(r *http.Request, v any) error {
-	body, err := io.ReadAll(r.Body)
+	body, err := readBody(r)
 	if err != nil {
-		if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return &Error{Status: http.StatusRequestEntityTooLarge, Type: "RequestTooLarge", Message: fmt.Sprintf("the body has more than %d bytes", e.Limit)}
-		}
-		return badRequest("the body could not be read")
+		return err
 	}
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil
@@ -37,6 +34,17 @@ func decode(r *http.Request, v any) error {
 		return err
 	}
 	return unmarshal(body, v)
+}
+
+func readBody(r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(r.Body)
+	if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, &Error{Status: http.StatusRequestEntityTooLarge, Type: "RequestTooLarge", Message: fmt.Sprintf("the body has more than %d bytes", e.Limit)}
+	}
+	if err != nil {
+		return nil, badRequest("the body could not be read")
+	}
+	return body, nil
 }
 
 // checkJSON refuses bodies that say they are something else than JSON in UTF-8.
@@ -72,7 +80,14 @@ func unmarshal(body []byte, v any) error {
 	}
 	if err := json.Unmarshal(said, v); err != nil {
 		if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && e.Field != "" {
-			return badRequest("%s has to be %s", e.Field, kindOf(e.Type.Kind().String()))
+			kind := kindOf(e.Type.Kind().String())
+			if e.Type == reflect.TypeFor[json.Number]() {
+				kind = "a number"
+			}
+			return badRequest("%s has to be %s", e.Field, kind)
+		}
+		if e, ok := errors.AsType[*Error](err); ok { // of a type that reads itself
+			return e
 		}
 		return badRequest("the body is not what this address reads")
 	}

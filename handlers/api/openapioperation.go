@@ -100,9 +100,14 @@ func (s *Server) operationObject(e served, c *schemas) object {
 			in.AnyOf = append(in.AnyOf, &schema{Required: []string{name}})
 		}
 		media := object{{"schema", in}, {"example", said(reflect.ValueOf(op.request))}}
+		content := object{{"application/json", media}}
+		if op.alsoXML {
+			content = append(content, member{"application/xml", object{{"schema", &schema{Type: "object",
+				Description: "The same members as elements of data; the items of a list are item0, item1 and so on.", XML: &xmlSchema{Name: "data"}}}}})
+		}
 		o = append(o, member{"requestBody", object{
 			{"required", len(requiredOf[component(reflect.TypeOf(op.request))])+len(op.anyOf) > 0},
-			{"content", object{{"application/json", media}}},
+			{"content", content},
 		}})
 	}
 	out := c.of(reflect.TypeOf(op.answer))

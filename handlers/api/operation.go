@@ -24,6 +24,7 @@ type operation struct {
 	// request is an example of the body, of the type that the handler decodes. Nil
 	// for none. Fields that are zero are left out.
 	request any
+	alsoXML bool     // the body may be XML as well
 	anyOf   []string // of these fields of the request one has to be there
 	answer  any      // an example of the type that the handler answers with
 	// cacheable says that the answer carries an ETag and may be kept.
@@ -137,6 +138,9 @@ func said(v reflect.Value) any {
 		}
 		return all
 	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[When]() {
+			return v.Interface()
+		}
 		o := object{}
 		for _, f := range fieldsOf(v.Type()) {
 			if fv := v.FieldByIndex(f.index); !fv.IsZero() {

@@ -11,11 +11,13 @@ var tags = []struct{ name, text string }{
 	{"Subscriptions", "What customers subscribe to."},
 	{"Products", "What the publisher sells."},
 	{"Coupons", "How it is sold: prices, periods, campaigns and vouchers."},
+	{"Orders", "What is ordered, and how far it has come."},
 }
 
 // pathParams are the parameters of paths.
 var pathParams = map[string]pathParam{
 	"customerNumber": {"The customer's number at the publisher of the calling client.", &schema{Type: "integer", Format: "int64", Minimum: new(1)}, 204117},
+	"orderId":        {"The order's number, as the call answered that placed it.", &schema{Type: "integer", Format: "int64", Minimum: new(1)}, 4503599627370},
 	"productCode":    {"The code of a product of the publisher.", &schema{Type: "string", MinLength: 1}, "DIGITAL"},
 	"voucherCode":    {"The code on the voucher.", &schema{Type: "string", MinLength: 1}, "GAVE-2044"},
 }
@@ -28,27 +30,33 @@ var (
 
 // common describes members that mean the same wherever they stand.
 var common = map[string]string{
-	"accessType":      "A for all, B for what lies between the times, D for none.",
-	"companyCode":     "The company that sells it.",
-	"countryCode":     "ISO 3166, alpha-2.",
-	"couponCode":      "With couponNumber, names the coupon.",
-	"couponNumber":    "With couponCode, names the coupon.",
-	"coupons":         "Those that can be used now.",
-	"credential":      "An e-mail address or a phone number in the form of E.164.",
-	"currency":        "ISO 4217.",
-	"customerNumber":  "The customer's number at the publisher of the calling client.",
-	"endTime":         "Until when, in milliseconds since 1970.",
-	"periodLength":    "How many of periodType.",
-	"price":           "In the currency, with two decimals at most.",
-	"product":         "The product's code.",
-	"productId":       "The product's code.",
-	"retailPrice":     "In the currency, with two decimals at most.",
-	"startTime":       "From when, in milliseconds since 1970.",
-	"uniqueId":        "The user's, 32 hexadecimal digits.",
-	"userCredentials": "All that the user can log in with.",
-	"vatPercent":      "Of the price, with two decimals at most.",
-	"vatpercent":      "Of the price, with two decimals at most.",
-	"webOfferPrice":   "What it costs in the web shop, in the currency.",
+	"accessType":        "A for all, B for what lies between the times, D for none.",
+	"companyCode":       "The company that sells it.",
+	"countryCode":       "ISO 3166, alpha-2.",
+	"couponCode":        "With couponNumber, names the coupon.",
+	"couponNumber":      "With couponCode, names the coupon.",
+	"coupons":           "Those that can be used now.",
+	"credential":        "An e-mail address or a phone number in the form of E.164.",
+	"currency":          "ISO 4217.",
+	"customerNumber":    "The customer's number at the publisher of the calling client.",
+	"endTime":           "Until when, in milliseconds since 1970.",
+	"externalOrderId":   "The client's own name for the order.",
+	"fulfillmentStatus": "What has become of the order.",
+	"orderAmount":       "In the currency, with two decimals at most.",
+	"orderId":           "The order's number.",
+	"orderLines":        "What is ordered.",
+	"orders":            "The latest first.",
+	"periodLength":      "How many of periodType.",
+	"price":             "In the currency, with two decimals at most.",
+	"product":           "The product's code.",
+	"productId":         "The product's code.",
+	"retailPrice":       "In the currency, with two decimals at most.",
+	"startTime":         "From when, in milliseconds since 1970.",
+	"uniqueId":          "The user's, 32 hexadecimal digits.",
+	"userCredentials":   "All that the user can log in with.",
+	"vatPercent":        "Of the price, with two decimals at most.",
+	"vatpercent":        "Of the price, with two decimals at most.",
+	"webOfferPrice":     "What it costs in the web shop, in the currency.",
 }
 
 // facets say more of a member than its Go type does, by the struct that declares
@@ -64,6 +72,12 @@ var facets = map[string]func(*schema){
 	"*.endTime":                              func(s *schema) { s.Minimum = new(0) },
 	"*.changedAfter":                         func(s *schema) { s.Minimum = new(0) },
 	"*.customerNumber":                       func(s *schema) { s.Minimum = new(1) },
+	"*.orderId":                              func(s *schema) { s.Minimum = new(1) },
+	"*.orderTime":                            func(s *schema) { s.Minimum = new(0) },
+	"*.orderStatus":                          oneOf("preliminary", "awaitingPayment", "paid", "cancelled", "failed", "handedOver"),
+	"*.fulfillmentStatus":                    oneOf("OK", "ERROR", "PENDING"),
+	"*.externalOrderId":                      func(s *schema) { s.MaxLength = 40 },
+	"*.productSpecType":                      oneOf("coupon", "product", "issue", "article"),
 	"*.product":                              func(s *schema) { s.MaxLength = maxText },
 	"*.articleId":                            func(s *schema) { s.MaxLength = maxText },
 	"AccessRequest.ip":                       func(s *schema) { s.Description += " An IPv4 or IPv6 address." },
@@ -94,7 +108,13 @@ var requiredOf = map[string][]string{
 	"ExternalCustomerRequest": {"externalId", "credentialType", "customerNumber"},
 	"ExternalIdentityRequest": {"externalId", "credentialType"},
 	"PhoneNumber":             {"phoneNumber"},
+	"FulfillmentRequest":      {"orderId"},
+	"OrderLine":               {"productSpecType"},
+	"OrderPerson":             {"postalCode"},
+	"OrderRequest":            {"payer", "orderLines"},
+	"OrderStatusRequest":      {},
 	"ProductsRequest":         {},
+	"StartInfo":               {},
 }
 
 // Faults of more than one endpoint.
@@ -274,4 +294,78 @@ var openExternalCustomer = operation{
 		{Status: 409, Type: "Conflict", Message: "the user is tied to another customer"},
 		{Status: 409, Type: "Conflict", Message: "the user is blocked"},
 	},
+}
+
+// withoutOrders reports whether orders can not be placed.
+func withoutOrders(c Config) bool { return c.Orders == nil }
+
+// Faults of orders.
+var (
+	noOrder       = Error{Status: 404, Type: "NotFound", Message: "there is no such order"}
+	repeatedOrder = Error{Status: 409, Type: "Conflict", Message: "externalOrderId or mcPayRef was used for another order"}
+	closedOrder   = Error{Status: 409, Type: "Conflict", Message: "the order is closed"}
+	badOrderID    = Error{Status: 400, Type: "InvalidRequest", Message: "orderId has to be a whole number above zero"}
+	badOrder      = Error{Status: 400, Type: "InvalidOrder", Message: "orderLines[0].productSpecCode is no coupon that is sold"}
+)
+
+var anOrder = OrderRequest{
+	ExternalOrderID: "web-2026-004411", PaymentMethod: "creditcardPayex", OrderAmount: "199", Currency: "NOK",
+	Payer: OrderPerson{
+		FirstName: "Kari", LastName: "Nordmann", Street: "Strandgata", StreetNumber: "14", PostalCode: "9008", PostalPlace: "Tromsø",
+		CountryCode: "NO", Emails: []string{"kari.nordmann@example.com"}, PhoneNumbers: []string{"+4791234567"},
+	},
+	OrderLines: []OrderLine{{ProductSpecType: "coupon", ProductSpecCode: "INTRO", ProductSpecNo: 60, AllowAccessProduct: "DIGITAL", AllowAccessSeconds: 86400}},
+}
+
+const orderText = "Then send the browser to the fulfillment URL with the orderId. Prices are the catalogue's: an amount that disagrees is refused. " +
+	"The same externalOrderId with the same order answers the same orderId."
+
+var placeUserOrder = operation{
+	id: "placeOrder", tag: "Orders", summary: "Order something as the user", text: orderText,
+	request: anOrder, alsoXML: true, answer: PlacedOrder{OrderID: 4503599627370}, absent: withoutOrders,
+	faults: []Error{badOrder, repeatedOrder},
+}
+
+var placeClientOrder = operation{
+	id: "placeClientOrder", tag: "Orders", summary: "Order something for somebody", text: orderText,
+	request: anOrder, alsoXML: true, answer: PlacedOrder{OrderID: 4503599627370}, absent: withoutOrders,
+	faults: []Error{badOrder, repeatedOrder},
+}
+
+var someOrders = Orders{Orders: []OrderStatus{{
+	OrderID: 4503599627370, ExternalOrderID: "web-2026-004411", OrderTime: 1767222000000, OrderStatus: "handedOver", OrderAmount: "199",
+	Currency: "NOK", PaymentMethod: "creditcardPayex", CustomerNumber: 204117,
+}}}
+
+var oneOrder = Orders{Orders: []OrderStatus{func(o OrderStatus) OrderStatus {
+	o.OrderLines = []OrderedLine{{ProductSpecType: "coupon", ProductSpecCode: "INTRO", ProductSpecNo: 60, Product: "DIGITAL", Description: "Tre måneder for prisen av én", Quantity: 1, UnitPrice: "199"}}
+	return o
+}(someOrders.Orders[0])}}
+
+var listOrderStatuses = operation{
+	id: "listOrderStatuses", tag: "Orders", summary: "The user's orders", answer: someOrders, absent: withoutOrders,
+}
+
+var findOrder = operation{
+	id: "findOrder", tag: "Orders", summary: "One order of the user",
+	request: OrderStatusRequest{ExternalOrderID: "web-2026-004411"}, alsoXML: true, anyOf: []string{"orderId", "externalOrderId"},
+	answer: oneOrder, absent: withoutOrders,
+	faults: []Error{{Status: 400, Type: "InvalidRequest", Message: "orderId or externalOrderId is required"}, noOrder},
+}
+
+var listOrderHistory = operation{
+	id: "listOrderHistory", tag: "Orders", summary: "What the user has bought", answer: oneOrder, absent: withoutOrders,
+}
+
+var getOrderStatus = operation{
+	id: "getOrderStatus", tag: "Orders", summary: "An order of the calling client", answer: oneOrder, absent: withoutOrders,
+	faults: []Error{badOrderID, noOrder},
+}
+
+var fulfillOrder = operation{
+	id: "fulfillOrder", tag: "Orders", summary: "Bring an order to its end without its payer",
+	text:    "As far as that can be done: an order that its payer has yet to pay for is an ERROR, and stays as it is.",
+	request: FulfillmentRequest{OrderID: 4503599627370, CallbackURL: "https://news.example/orders/done"}, alsoXML: true,
+	answer: Fulfillment{FulfillmentStatus: "OK", OrderID: 4503599627370}, absent: withoutOrders,
+	faults: []Error{badOrderID, noOrder},
 }

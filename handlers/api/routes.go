@@ -33,6 +33,11 @@ var endpoints = []endpoint{
 	{http.MethodGet, "v1/customer/product", middleware.RequireUserToken, (*Server).customerProducts, listCustomerProducts},
 	{http.MethodGet, "v1/subscription", middleware.RequireUserToken, (*Server).subscriptions, listSubscriptions},
 
+	{http.MethodPost, "v1/order", middleware.RequireUserToken, (*Server).placeUserOrder, placeUserOrder},
+	{http.MethodGet, "v1/order/status", middleware.RequireUserToken, (*Server).orderStatuses, listOrderStatuses},
+	{http.MethodPost, "v1/order/status", middleware.RequireUserToken, (*Server).findOrder, findOrder},
+	{http.MethodGet, "v1/customer/order/product/history", middleware.RequireUserToken, (*Server).orderHistory, listOrderHistory},
+
 	{http.MethodGet, "v1/client/customer/info/{customerNumber}", middleware.RequireClientToken, (*Server).clientInfo, getCustomerInfoByNumber},
 	{http.MethodPost, "v1/client/access", middleware.RequireClientToken, (*Server).clientAccess, checkClientAccess},
 	{http.MethodGet, "v1/client/subscription/{customerNumber}", middleware.RequireClientToken, (*Server).clientSubscriptions, listCustomerSubscriptions},
@@ -42,6 +47,9 @@ var endpoints = []endpoint{
 	{http.MethodGet, "v1/client/coupon/{productCode}", middleware.RequireClientToken, (*Server).coupons, listCoupons},
 	{http.MethodPost, "v1/client/coupon/price", middleware.RequireClientToken, (*Server).couponPrice, priceCoupon},
 	{http.MethodGet, "v1/client/voucher/coupons/{voucherCode}", middleware.RequireClientToken, (*Server).voucherCoupons, listVoucherCoupons},
+	{http.MethodPost, "v1/client/order", middleware.RequireClientToken, (*Server).placeClientOrder, placeClientOrder},
+	{http.MethodGet, "v1/client/order/status/{orderId}", middleware.RequireClientToken, (*Server).clientOrderStatus, getOrderStatus},
+	{http.MethodPost, "v1/client/order/fulfillment", middleware.RequireClientToken, (*Server).fulfill, fulfillOrder},
 	{http.MethodPost, "v1/client/extid", middleware.RequireClientToken, (*Server).openExternal, openExternal},
 	{http.MethodPost, "v1/client/extid/customer", middleware.RequireClientToken, (*Server).openExternalCustomer, openExternalCustomer},
 }

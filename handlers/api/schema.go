@@ -111,6 +111,8 @@ func (c *schemas) of(t reflect.Type) *schema {
 	switch {
 	case t == reflect.TypeFor[json.Number]():
 		return &schema{Type: "number", MultipleOf: 0.01}
+	case t == reflect.TypeFor[When]():
+		return &schema{AnyOf: []*schema{{Type: "integer", Format: "int64"}, {Type: "string"}}}
 	case t.Kind() == reflect.Pointer:
 		return c.of(t.Elem())
 	}

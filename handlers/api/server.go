@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/connectid-kit/connectid/flows/account"
+	"github.com/connectid-kit/connectid/flows/order"
 	"github.com/connectid-kit/connectid/flows/publisher"
 	"github.com/connectid-kit/connectid/middleware"
 	"github.com/connectid-kit/connectid/store"
@@ -33,6 +34,10 @@ type Config struct {
 	// Accounts keeps the users of external identities; without it the endpoints
 	// below v1/client/extid are not there.
 	Accounts *account.Service
+
+	// Orders places orders and knows how far they have come; without it the endpoints
+	// of orders are not there.
+	Orders *order.Service
 
 	// URL is the address of the server as callers see it, such as
 	// https://connectid.example/capi. Required with DPoP. A token that names
