@@ -19,9 +19,9 @@ type OrderRequest struct {
 	// ExternalOrderID is the client's own name for the order: the same order again
 	// is the same order, and another one with this name is refused.
 	ExternalOrderID     string      `json:"externalOrderId"`
-	OrderDate           When        `json:"orderDate"`     // milliseconds since 1970, yyyy-mm-dd or ISO 8601; default is the time of the call
-	PaymentMethod       string      `json:"paymentMethod"` // free, invoice, creditcardPayex, vippsRecurring and so on
-	MerchantID          string      `json:"merchantId"`    // who gets the money; default is the publisher's own choice
+	OrderDate           When        `json:"orderDate,omitzero"` // milliseconds since 1970, yyyy-mm-dd or ISO 8601; default is the time of the call
+	PaymentMethod       string      `json:"paymentMethod"`      // free, invoice, creditcardPayex, vippsRecurring and so on
+	MerchantID          string      `json:"merchantId"`         // who gets the money; default is the publisher's own choice
 	OrderAmount         json.Number `json:"orderAmount"`
 	Currency            string      `json:"currency"`
 	MarketingCouponCode string      `json:"marketingCouponCode"` // with marketingCouponNumber, or neither

@@ -113,6 +113,13 @@ func (e *element) as(t reflect.Type, path string) (any, error) {
 	switch {
 	case len(e.children) == 0 && text == "":
 		return nil, nil
+	case t == reflect.TypeFor[When]() && len(e.children) == 0:
+		if jsonNumber.MatchString(text) {
+			return json.Number(text), nil
+		}
+		return text, nil
+	case t.Kind() == reflect.Struct && len(e.children) == 0, t.Kind() == reflect.Slice && len(e.children) == 0:
+		return nil, badRequest("%s has to hold elements", path)
 	case t.Kind() == reflect.Struct:
 		members := map[string]any{}
 		fields := fieldsOf(t)
@@ -149,7 +156,7 @@ func (e *element) as(t reflect.Type, path string) (any, error) {
 		return nil, badRequest("%s has to be a text", path)
 	case t.Kind() == reflect.Bool && (text == "true" || text == "false"):
 		return text == "true", nil
-	case (t.Kind() == reflect.Int || t.Kind() == reflect.Int64 || t == reflect.TypeFor[json.Number]() || t == reflect.TypeFor[When]()) && jsonNumber.MatchString(text):
+	case (t.Kind() == reflect.Int || t.Kind() == reflect.Int64 || t == reflect.TypeFor[json.Number]()) && jsonNumber.MatchString(text):
 		return json.Number(text), nil
 	}
 	return text, nil
