@@ -122,10 +122,10 @@ func TestPlaceRefusesScriptPayment(t *testing.T) {
 	}
 }
 
-func TestScriptPaymentIsClaimedOnce(t *testing.T) {
+func TestScriptPaymentClaimRace(t *testing.T) {
 	t.Parallel()
 	for _, state := range []order.State{order.Authorized, order.Captured} {
-		for round := range 5 {
+		for round := range rounds(t, 5) {
 			m := newMarket(t)
 			nodes := []*order.Service{m.Service, m.node(t)}
 			id := m.scripted(t, "r", "A", state)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -553,6 +555,20 @@ func TestPlaceAgain(t *testing.T) {
 	}
 }
 
+// rounds is how many rounds a race runs: SOAK_ROUNDS, or what it is here.
+func rounds(t *testing.T, usual int) int {
+	t.Helper()
+	s := os.Getenv("SOAK_ROUNDS")
+	if s == "" {
+		return usual
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatalf("SOAK_ROUNDS: %v", err)
+	}
+	return n
+}
+
 func TestPlaceRace(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -562,7 +578,7 @@ func TestPlaceRace(t *testing.T) {
 	}{
 		{"identical", true, false, 1}, {"one name for different ones", true, true, 1}, {"one voucher", false, false, 1},
 	} {
-		for round := range 10 {
+		for round := range rounds(t, 10) {
 			m := newMarket(t)
 			nodes := []*order.Service{m.Service, m.node(t)}
 			var mu sync.Mutex
