@@ -156,6 +156,12 @@ type Offer struct {
 	Currency string `json:"currency,omitempty"`
 	// Invoice says that the publisher sends an invoice for it.
 	Invoice bool `json:"invoice,omitempty"`
+	// Coupon is what of the catalogue is ordered when it is paid for with a payment
+	// provider; without one it can not be.
+	Coupon CouponID `json:"coupon,omitzero"`
+	// Period is how long it lasts for the Price, and Renewal what it costs then.
+	Period  Period  `json:"period,omitzero"`
+	Renewal Renewal `json:"renewal,omitzero"`
 }
 
 // Payment returns how the offer is paid for, or "" if that needs a provider.

@@ -122,6 +122,7 @@ func offerOf(c Coupon) Offer {
 	return Offer{
 		ID: fmt.Sprintf("%s-%d", c.Code, c.Number), Product: c.Product, Name: c.Description, Terms: c.Terms,
 		Price: c.Price, Currency: c.Currency, Invoice: c.Invoice,
+		Coupon: CouponID{Code: c.Code, Number: c.Number}, Period: c.Period, Renewal: c.Renewal,
 	}
 }
 
