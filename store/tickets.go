@@ -12,6 +12,7 @@ type TicketKind string
 const (
 	PushedRequest TicketKind = "par"   // an authorization request that was pushed (RFC 9126)
 	ExternalCode  TicketKind = "extid" // an extidCode (ConnectID: External Identity API)
+	OrderLink     TicketKind = "order" // the link to an order that logs its user in (ConnectID: order/{orderId}/user)
 	ProofID       TicketKind = "dpop"  // the jti of a DPoP proof (RFC 9449, section 11.1)
 )
 

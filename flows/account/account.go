@@ -73,6 +73,9 @@ type Config struct {
 	// AccountURL returns the absolute address where users of the client see to
 	// their account, for notices of what was changed there. Optional.
 	AccountURL func(store.Client) string
+	// OrderURL returns the absolute address at which a link to an order is opened.
+	// Optional: without it none can be sent.
+	OrderURL func(c store.Client, token string) string
 	// Clients tells the names of the clients where a user is logged in. Optional:
 	// without it their IDs are shown.
 	Clients store.Clients
@@ -154,6 +157,7 @@ type Service struct {
 	resetURL    func(store.Client) string
 	merging     MergeConfig
 	accountURL  func(store.Client) string
+	orderURL    func(store.Client, string) string
 	clients     store.Clients
 	parts       []Part
 	onDelete    func(context.Context, store.User) error
@@ -217,6 +221,7 @@ func New(c Config) (*Service, error) {
 		resetURL:    c.ResetURL,
 		merging:     c.Merge,
 		accountURL:  c.AccountURL,
+		orderURL:    c.OrderURL,
 		clients:     c.Clients,
 		parts:       c.Parts,
 		onDelete:    c.OnDelete,

@@ -18,6 +18,7 @@ const (
 	NoticeBusy              NoticeKind = "busy"    // the password pool shed an attempt
 	NoticeCodeSent          NoticeKind = "codeSent"
 	NoticeSendFailed        NoticeKind = "sendFailed"
+	NoticeOrderLinkSent     NoticeKind = "orderLinkSent" // a client has had a link to an order sent
 	NoticeUserCreated       NoticeKind = "userCreated"
 	NoticePasswordChanged   NoticeKind = "passwordChanged"
 	NoticeRememberTheft     NoticeKind = "rememberTheft"

@@ -42,10 +42,10 @@ type Letter struct {
 	Lang    string // nb, nn, sv, da, fi or en; anything else: the client's language
 	Client  store.Client
 	Code    string        // six digits; for the kinds that bring a code
-	Valid   time.Duration // how long the code can be used
-	Link    string        // where a password is changed, an account seen to, or a merge undone, an absolute URL; optional
+	Valid   time.Duration // how long the code, or the link to an order, can be used
+	Link    string        // where a password is changed, an account seen to, a merge undone or an order seen, an absolute URL; optional
 
-	About   string   // the credential that was added or removed, shortened
+	About   string   // the credential that was added or removed, shortened; or what was ordered
 	Undo    texts.ID // says for how long a merge can be undone, by the number UndoIn; optional
 	UndoIn  int
 	Details []string // what customer care has to know
@@ -121,12 +121,15 @@ func (l Letter) check() error {
 			errs = append(errs, errors.New("message: want a mail about a reader"))
 		}
 		fallthrough
-	case Blocked, PasswordChanged, CredentialAdded, AccountsMerged, AccountsSeparated, CareMerge, CredentialRemoved, AccountDeleted:
+	case OrderLink, Blocked, PasswordChanged, CredentialAdded, AccountsMerged, AccountsSeparated, CareMerge, CredentialRemoved, AccountDeleted:
 		if l.Code != "" {
 			errs = append(errs, fmt.Errorf("message: %s brings no code", l.Kind))
 		}
 	default:
 		errs = append(errs, fmt.Errorf("message: unknown kind %q", l.Kind))
+	}
+	if l.Kind == OrderLink && l.Link == "" {
+		errs = append(errs, errors.New("message: want a link"))
 	}
 	if u, err := url.Parse(l.Link); l.Link != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "") {
 		errs = append(errs, fmt.Errorf("%w: Link is not an absolute address", ErrUnsafe))
@@ -180,6 +183,14 @@ func (c *Composer) mail(l Letter, lang string) mail {
 		if l.Link != "" {
 			m.Link, m.Button = l.Link, texts.Get(lang, "mail.removed.button")
 		}
+	case OrderLink:
+		m.Subject = texts.Get(lang, "mail.order.subject", m.Name)
+		m.Intro = texts.Get(lang, "mail.order.intro", m.Name)
+		if product := oneLine(l.About, 80); product != "" {
+			m.Notes = append(m.Notes, texts.Get(lang, "mail.order.product", product))
+		}
+		m.Notes = append(m.Notes, texts.Get(lang, "mail.order.valid", days(l.Valid)), texts.Get(lang, "mail.order.notYou"))
+		m.Link, m.Button = l.Link, texts.Get(lang, "mail.order.button")
 	case AccountDeleted:
 		m.Subject = texts.Get(lang, "mail.deleted.subject", m.Name)
 		m.Intro = texts.Get(lang, "mail.deleted.intro", m.Name)
@@ -254,6 +265,8 @@ func (c *Composer) sms(l Letter, lang string) string {
 		return join(texts.Get(lang, "sms.changed", name), texts.Get(lang, "mail.changed.notYou"), l.Link)
 	case CredentialRemoved:
 		return join(texts.Get(lang, "sms.removed", name), texts.Get(lang, "mail.removed.notYou"), l.Link)
+	case OrderLink:
+		return join(texts.Get(lang, "sms.order", name), l.Link)
 	case AccountDeleted:
 		return join(texts.Get(lang, "sms.deleted", name), care(l.Client, lang))
 	case CredentialAdded, AccountsMerged, AccountsSeparated:
@@ -277,6 +290,8 @@ func join(parts ...string) string {
 	}
 	return strings.Join(out, " ")
 }
+
+func days(d time.Duration) int { return max(1, int(d/(24*time.Hour))) }
 
 func minutes(d time.Duration) int { return max(1, int(d/time.Minute)) }
 

@@ -53,6 +53,8 @@ func letterOf(kind message.Kind, channel message.Channel, lang string) message.L
 			Name: "Kari Nordmann", Credential: "kari@example.com", UserID: "0123456789abcdef0123456789abcdef",
 			Number: "100 017", LastName: "Nordmann", PostalCode: "0150",
 		}
+	case message.OrderLink:
+		l.About, l.Valid, l.Link = "Fjordavisen Digital", 7*24*time.Hour, "https://login.example.com/user/orderLink?clientId=no.mediaconnect.test&token=SECRET"
 	case message.PasswordChanged:
 		l.Link = "https://login.example.com/user/resetPassword?clientId=no.mediaconnect.test"
 	default:
@@ -62,7 +64,7 @@ func letterOf(kind message.Kind, channel message.Channel, lang string) message.L
 }
 
 var kinds = []message.Kind{message.LoginCode, message.RegisterCode, message.ResetCode, message.ConfirmCode, message.Blocked,
-	message.PasswordChanged, message.CredentialRemoved, message.AccountDeleted, message.CustomerService}
+	message.PasswordChanged, message.CredentialRemoved, message.AccountDeleted, message.CustomerService, message.OrderLink}
 
 // TestMessages keeps every message in every language as a golden file.
 func TestMessages(t *testing.T) {

@@ -41,6 +41,7 @@ const (
 	// CredentialRemoved goes to all credentials of the user, the removed one too.
 	CredentialRemoved Kind = "credentialRemoved"
 	AccountDeleted    Kind = "accountDeleted" // to all credentials of the account
+	OrderLink         Kind = "orderLink"      // brings a link that logs in and leads to an order
 )
 
 // Message is one mail or SMS, ready to send. It is written for one recipient.
