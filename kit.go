@@ -172,6 +172,7 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 		Observer: c.OnNotice, Logger: c.Logger,
 		ResetURL:   func(cl store.Client) string { return pageURL(loginURL, "resetPassword", cl) },
 		AccountURL: func(cl store.Client) string { return pageURL(loginURL, "account", cl) },
+		OrderURL:   func(cl store.Client, token string) string { return orderURL(loginURL, cl, token) },
 		Clients:    clients, Parts: slices.Concat(flows.PublisherParts(systems), flows.OrderParts(c.Store), c.Parts), OnDelete: c.OnDelete,
 		OnSessionEnd: func() { k.oauth.WakeLogouts() },
 		Merge: account.MergeConfig{
@@ -196,7 +197,7 @@ func (k *Kit) assemble(c Config, at addresses, ring *keys.Ring, proxies *middlew
 	}
 	k.clients, k.logger, k.ring = clients, c.Logger, ring
 	engine, err := flows.NewEngine(flows.EngineConfig{
-		Accounts: k.accounts, Runs: c.Store, Keys: ring, Publishers: systems, Lifetime: c.RunLifetime, Observer: c.OnEvent,
+		Accounts: k.accounts, Runs: c.Store, Keys: ring, Publishers: systems, Orders: k.orders, Lifetime: c.RunLifetime, Observer: c.OnEvent,
 	})
 	of("RunLifetime", err)
 	k.login, err = handlers.New(handlers.Config{

@@ -13,6 +13,8 @@ import (
 
 	"github.com/connectid-kit/connectid"
 	"github.com/connectid-kit/connectid/flows/message"
+	"github.com/connectid-kit/connectid/flows/order"
+	"github.com/connectid-kit/connectid/store"
 	"github.com/connectid-kit/connectid/store/storetest"
 )
 
@@ -162,6 +164,15 @@ func FuzzQuery(f *testing.F) {
 			f.Add(page, q)
 		}
 	}
+	for _, q := range []string{
+		"orderId=7&returnUrl=https://paper.example/", "orderId=7,8&orderId=%39&returnUrl=https://paper.example/?fulfillmentStatus=success",
+		"orderId=9007199254740993&orderId=-1", "orderId=,%2c,&returnUrl=https:%2F%2Fpaper.example", "state=a.b&orderId=0x7",
+	} {
+		for _, page := range []string{"fulfillment", "fulfillment/callback", "orderLink"} {
+			f.Add(page, q)
+		}
+	}
+	s.order(7, "", func(o *store.Order, _ *order.Content) { o.Status = store.OrderPaid })
 	f.Fuzz(func(t *testing.T, page, query string) {
 		u := &url.URL{Scheme: "https", Host: "id.example", Path: "/user/" + page, RawQuery: query}
 		r, err := http.NewRequest(http.MethodGet, "https://id.example/", nil)

@@ -146,6 +146,16 @@ func mustParse(t *testing.T, raw string) *url.URL {
 
 func TestMethods(t *testing.T) {
 	s := newSite(t)
+	s.order(7, "")
+	for _, path := range []string{"fulfillment?orderId=7", "fulfillment/callback", "register/callback", "orderLink"} {
+		for _, method := range []string{http.MethodPut, http.MethodDelete, http.MethodPatch} {
+			w := httptest.NewRecorder()
+			s.kit.ServeHTTP(w, httptest.NewRequest(method, loginURL+"/"+path, nil))
+			if w.Code < 400 || w.Code >= 500 {
+				t.Errorf("%s %s: %d", method, path, w.Code)
+			}
+		}
+	}
 	for _, page := range guiPages {
 		for _, method := range []string{http.MethodPut, http.MethodDelete, http.MethodPatch} {
 			w := httptest.NewRecorder()
@@ -173,7 +183,9 @@ func TestMethods(t *testing.T) {
 // Every answer of the login server is uncacheable and armed, errors too.
 func TestSecurityHeaders(t *testing.T) {
 	s := newSite(t)
+	s.order(7, "")
 	for _, u := range []string{
+		toPay(), toPay("orderId", "404"), loginURL + "/fulfillment/callback?state=x", loginURL + "/register/callback", loginURL + "/orderLink?clientId=" + clientID + "&token=x",
 		address("login"), address("createUser"), address("loginCheck"), address("logout"), address("resetPassword"), address("register"), address("activateMembership"),
 		address("login", "clientId", "x"), loginURL + "/nothing", loginURL + "/login?run=x", host + "/nothing",
 	} {

@@ -31,7 +31,12 @@ func (k *Kit) ResetPassword() http.Handler { return k.login.ResetPassword() }
 // mounted at azure/ and below.
 func (k *Kit) Azure() http.Handler { return k.login.Azure(k.directories) }
 
-// Register returns the handler of registerUrl.
+// Fulfillment returns the handler of fulfillmentUrl and of the payment providers'
+// way back, to be mounted at fulfillment and at fulfillment/callback.
+func (k *Kit) Fulfillment() http.Handler { return k.login.Fulfillment(k.orders) }
+
+// Register returns the handler of registerUrl, to be mounted at register and, for the
+// payment providers' way back, at register/callback.
 func (k *Kit) Register() http.Handler { return k.login.Register() }
 
 // ActivateMembership returns the handler of activateMembershipUrl.
@@ -43,6 +48,10 @@ func (k *Kit) Merge() http.Handler { return k.login.Merge() }
 // Unmerge returns the handler of the page at which a merge is undone, to which
 // the notices of the merge link: it is mounted at unmerge.
 func (k *Kit) Unmerge() http.Handler { return k.login.Unmerge() }
+
+// OrderLink returns the handler of the links that clients have sent to the users of
+// orders: it is mounted at orderLink.
+func (k *Kit) OrderLink() http.Handler { return k.login.OrderLink() }
 
 // Account returns the handler of accountUrl: My account.
 func (k *Kit) Account() http.Handler { return k.login.Account() }
@@ -105,6 +114,10 @@ func (k *Kit) route() {
 		"unmerge":                                k.Unmerge(),
 		"account":                                k.Account(),
 		"reauthenticate":                         k.Reauthenticate(),
+		"orderLink":                              k.OrderLink(),
+		"fulfillment":                            k.Fulfillment(),
+		"fulfillment/callback":                   k.Fulfillment(),
+		"register/callback":                      k.Register(),
 		"oauth/authorize":                        k.Authorize(),
 		"oauthLogin":                             k.OAuthLogin(),
 		"oauth/logout":                           k.EndSession(),
@@ -243,6 +256,12 @@ func pageURL(loginURL, page string, c store.Client) string {
 // without a homepage to return to.
 func undoURL(loginURL string, c store.Client, id, token string) string {
 	return linkFromHomepage(loginURL+"/unmerge", c, url.Values{"merge": {id}, "token": {token}})
+}
+
+// orderURL returns where a link to an order is opened. Where it leads then is kept
+// with it, so that it is short enough for an SMS.
+func orderURL(loginURL string, c store.Client, token string) string {
+	return loginURL + "/orderLink?" + url.Values{"clientId": {c.ID}, "token": {token}}.Encode()
 }
 
 // linkFromHomepage returns the address of a page that returns to the client's

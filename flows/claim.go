@@ -85,6 +85,13 @@ func (n *Engine) claimFirst(ctx context.Context, f *Flow, t Ticket, req Request,
 	if err != nil {
 		return nil, store.Run{}, err
 	}
+	if r.rec != nil { // an outside party has been told of it
+		err := n.save(ctx, r, *r.rec)
+		if err == nil && r.state.kind == visible { // another page than the one that was posted
+			err = ErrLost
+		}
+		return r, store.Run{}, err
+	}
 	if _, ended := r.End(); ended { // logged in meanwhile, in another tab
 		return r, store.Run{}, nil
 	}
@@ -234,4 +241,33 @@ func (n *Engine) sessionAgain(ctx context.Context, r *Run) (store.Session, strin
 	}
 	s, err := n.accounts.SessionOf(ctx, r.Data.Started)
 	return s, r.Data.UserID, err
+}
+
+// watch asks a state that waits whether it has come to its end, and runs on from
+// there. Of several who see it one goes on; the others are shown what came of that.
+func (n *Engine) watch(ctx context.Context, r *Run, rec store.Run) error {
+	e, err := r.state.watch(ctx, r)
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.state.name, err)
+	}
+	if e == Stay {
+		return nil
+	}
+	if rec.Claim != "" && time.Now().Before(rec.ClaimUntil) {
+		return nil // somebody is at work on it: the page is fetched again
+	}
+	rec.Claim, rec.ClaimUntil = rand.Text(), time.Now().Add(claimFor)
+	if err := n.runs.SwapRun(ctx, rec); err != nil {
+		return lost(err)
+	}
+	rec.Version++
+	r.rec = &rec
+	r.Data.Faults, r.Data.Notice = nil, ""
+	if err = r.move(ctx, e); err == nil {
+		err = r.compute(ctx)
+	}
+	if err != nil {
+		return n.release(ctx, rec, err)
+	}
+	return n.save(ctx, r, rec)
 }

@@ -23,6 +23,9 @@ type EngineConfig struct {
 	// Publishers is who knows customers and members. [Register] and
 	// [ActivateMembership] can not be run without it.
 	Publishers *publisher.Systems
+	// Orders is orders and their payments. [Fulfillment] can not be run without it,
+	// and [Register] sells nothing then that is paid with a provider.
+	Orders Orders
 	// Lifetime is how long a run may take from its first page; default 30 minutes.
 	Lifetime time.Duration
 	// Again is how long a finished run gives its own browser the same end;
@@ -48,6 +51,7 @@ type Happening struct {
 type Engine struct {
 	accounts *account.Service
 	systems  *publisher.Systems
+	orders   Orders
 	runs     store.Runs
 	hops     *keys.Codec
 	lifetime time.Duration
@@ -87,7 +91,7 @@ func NewEngine(c EngineConfig) (*Engine, error) {
 		return nil, err
 	}
 	return &Engine{
-		accounts: c.Accounts, systems: c.Publishers, runs: c.Runs, hops: c.Keys.Codec("hop", hopMemory, true),
+		accounts: c.Accounts, systems: c.Publishers, orders: c.Orders, runs: c.Runs, hops: c.Keys.Codec("hop", hopMemory, true),
 		lifetime: c.Lifetime, again: c.Again, observe: c.Observer,
 	}, nil
 }
@@ -122,13 +126,19 @@ var (
 )
 
 // Start runs the flow from its beginning until it waits for the user or ends.
-// Nothing is stored of it, unless the user leaves for an outside party.
+// Nothing is stored of it, unless the user leaves for an outside party, or one has
+// to be told of the run.
 func (n *Engine) Start(ctx context.Context, f *Flow, id string, req Request, b Browser) (*Run, error) {
 	r, err := n.begin(ctx, f, id, req, b)
-	if err == nil && r.away != "" {
-		err = n.depart(ctx, r, time.Now())
+	switch {
+	case err != nil:
+		return r, err
+	case r.rec != nil:
+		return r, n.save(ctx, r, *r.rec)
+	case r.away != "":
+		return r, n.depart(ctx, r, time.Now())
 	}
-	return r, err
+	return r, nil
 }
 
 func (n *Engine) begin(ctx context.Context, f *Flow, id string, req Request, b Browser) (*Run, error) {
@@ -143,7 +153,7 @@ func (n *Engine) newRun(f *Flow, id string, req Request, b Browser) *Run {
 	if !ok {
 		r = new(Run)
 	}
-	r.ID, r.Request, r.Browser, r.Accounts, r.Publishers, r.engine, r.flow = id, req, b, n.accounts, n.systems, n, f
+	r.ID, r.Request, r.Browser, r.Accounts, r.Publishers, r.Orders, r.engine, r.flow = id, req, b, n.accounts, n.systems, n.orders, n, f
 	r.Data.Credential = req.Credential
 	return r
 }
@@ -179,11 +189,22 @@ func (n *Engine) Resume(ctx context.Context, f *Flow, t Ticket, req Request, b B
 	}
 	switch r.state.kind {
 	case hopping: // by the back button: she is sent there again
+		if r.state.watch != nil {
+			if err := n.watch(ctx, r, rec); err != nil || r.state.kind != hopping || r.away != "" {
+				return r, err
+			}
+		}
+		if r.Data.Hop == nil || r.Data.Hop.Sealed == "" { // she never got the address
+			return nil, ErrOver
+		}
 		return r, r.awayAgain()
 	case computing: // the request that was at work on it never finished
 		return nil, ErrOver
 	}
-	return r, r.guarded()
+	if err := r.guarded(); err != nil || r.state.watch == nil {
+		return r, err
+	}
+	return r, n.watch(ctx, r, rec)
 }
 
 // Post gives the event of a form to the run and runs it on until it waits for
@@ -210,7 +231,7 @@ func (n *Engine) Post(ctx context.Context, f *Flow, t Ticket, req Request, b Bro
 	if _, ended := r.End(); ended || r.away != "" {
 		return r, nil
 	}
-	r.Form, r.Data.Kept = form, 0
+	r.Form, r.Data.Kept, r.rec = form, 0, &rec
 	if err := r.post(ctx, e); err != nil {
 		// Nothing of the work is kept, but the epoch that it began; the user may
 		// try again at once.

@@ -25,19 +25,21 @@ const (
 
 // Events in the style of the documents, for what those leave open.
 const (
-	AssumeNewUser    Event = "assumeNewUserEvent"    // the code is asked for first
-	SubmitCredential Event = "submitCredentialEvent" // credentialSubmit: the page submits itself
-	StartLogin       Event = "startLoginEvent"       // "I have a password"
-	ChangeCredential Event = "changeCredentialEvent" // another address than the one the code went to
-	NewUser          Event = "newUserEvent"          // the verified credential has no account
-	ForgotPassword   Event = "forgotPasswordEvent"   // "forgot password" in startLoginState
-	ProveAgain       Event = "proveAgainEvent"       // what she proved does not count any more
-	SessionLost      Event = "sessionLostEvent"      // logged out, or as somebody else, while away
-	ChoosePassword   Event = "choosePasswordEvent"   // verified for the sake of a new password
-	AlreadyTied      Event = "alreadyTiedEvent"      // the user has her customer or membership number
-	OtherSubscriber  Event = "otherSubscriberEvent"  // "none of these": another number is searched for
-	TieSubscriber    Event = "tieSubscriberEvent"    // the user was tied to the customer or member
-	SubscriberTaken  Event = "subscriberTakenEvent"  // the number can not become hers here
+	AssumeNewUser     Event = "assumeNewUserEvent"     // the code is asked for first
+	SubmitCredential  Event = "submitCredentialEvent"  // credentialSubmit: the page submits itself
+	StartLogin        Event = "startLoginEvent"        // "I have a password"
+	ChangeCredential  Event = "changeCredentialEvent"  // another address than the one the code went to
+	NewUser           Event = "newUserEvent"           // the verified credential has no account
+	ForgotPassword    Event = "forgotPasswordEvent"    // "forgot password" in startLoginState
+	ProveAgain        Event = "proveAgainEvent"        // what she proved does not count any more
+	SessionLost       Event = "sessionLostEvent"       // logged out, or as somebody else, while away
+	ChoosePassword    Event = "choosePasswordEvent"    // verified for the sake of a new password
+	AlreadyTied       Event = "alreadyTiedEvent"       // the user has her customer or membership number
+	OtherSubscriber   Event = "otherSubscriberEvent"   // "none of these": another number is searched for
+	TieSubscriber     Event = "tieSubscriberEvent"     // the user was tied to the customer or member
+	SubscriberTaken   Event = "subscriberTakenEvent"   // the number can not become hers here
+	SubscriberPending Event = "subscriberPendingEvent" // it is paid, and the number comes later
+	ShowReceipt       Event = "receiptEvent"           // something was paid for
 
 	LoginAgain      Event = "loginAgainEvent"    // not logged in any more, or too long ago
 	AddCredential   Event = "addCredentialEvent" // the credential is the user's

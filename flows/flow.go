@@ -45,7 +45,9 @@ type State struct {
 	guard  func(*Run) error // see [State.Guard]
 	asks   bool             // see [State.Decision]
 	own    []Event          // see [State.Own]
-	reason string           // of a failing end
+	watch  func(context.Context, *Run) (Event, error)
+	loose  bool   // see [State.AnyTrip]
+	reason string // of a failing end
 }
 
 type kind int
@@ -121,6 +123,17 @@ func (s *State) Own(events ...Event) *State { s.own = events; return s }
 func (s *State) Buttons() []Event {
 	return slices.DeleteFunc(slices.Clone(s.fires), func(e Event) bool { return slices.Contains(s.own, e) })
 }
+
+// Watch sets the function that a state which waits asks each time that its page is
+// fetched again, whether what it waits for has come: it returns the event that the
+// state ends in then, or [Stay]. A hop has no page: it is asked before the user is
+// sent to the outside party once more. It returns s.
+func (s *State) Watch(f func(context.Context, *Run) (Event, error)) *State { s.watch = f; return s }
+
+// AnyTrip marks a hop whose answers say nothing: the outside party is asked itself
+// how it went. Whichever way out of the run comes back, and however often, is taken.
+// It returns s.
+func (s *State) AnyTrip() *State { s.loose = true; return s }
 
 // Name returns the name of the state.
 func (s *State) Name() string { return s.name }

@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "write golden files")
 
 // all are the flows of the kit.
 var all = []*flows.Flow{flows.Login, flows.CreateUser, flows.ResetPassword, flows.Merge, flows.Unmerge,
-	flows.Register, flows.ActivateMembership, flows.Reauthenticate, flows.Authorize, flows.Account, flows.LoginCheck, flows.Logout, flows.EndSession, flows.Azure}
+	flows.Register, flows.ActivateMembership, flows.Reauthenticate, flows.Authorize, flows.Account, flows.Fulfillment, flows.OrderLink, flows.LoginCheck, flows.Logout, flows.EndSession, flows.Azure}
 
 func step(context.Context, *flows.Run) (flows.Event, error) { return flows.Continue, nil }
 

@@ -73,6 +73,40 @@ func (r *Run) Leave(address string, kept []byte) error {
 	return err
 }
 
+// Keep stores the run with the state that was drawn, before an outside party is told
+// of it: if she comes back, the run is found, whatever becomes of this request.
+func (r *Run) Keep(ctx context.Context) error {
+	if r.Data.Hop == nil {
+		return errors.New("flows: a hop without state")
+	}
+	if r.rec == nil {
+		rec, err := r.engine.insertHop(ctx, r, time.Now())
+		if err == nil {
+			r.rec = &rec
+		}
+		return lost(err)
+	}
+	// The run stays where it was, but for the way out: should nothing come of this
+	// request, its page is still good.
+	before := Data{}
+	if err := json.Unmarshal(r.rec.Data, &before); err != nil {
+		return fmt.Errorf("decode run: %w", err)
+	}
+	before.Hop = r.Data.Hop
+	data, err := json.Marshal(before)
+	if err != nil {
+		return fmt.Errorf("encode run: %w", err)
+	}
+	rec := *r.rec
+	rec.Data, rec.ExpiresAt = data, time.Now().Add(hopMemory)
+	if err := r.engine.runs.SwapRun(ctx, rec); err != nil {
+		return lost(err)
+	}
+	rec.Version++
+	*r.rec = rec
+	return nil
+}
+
 // Away returns the address to which the user is to be sent, when the run waits
 // for an outside party.
 func (r *Run) Away() (address string, ok bool) { return r.away, r.away != "" }
@@ -80,6 +114,9 @@ func (r *Run) Away() (address string, ok bool) { return r.away, r.away != "" }
 func (r *Run) parcel() (p parcel, err error) {
 	if r.Data.Hop == nil {
 		return p, errors.New("flows: a hop that never began")
+	}
+	if r.Data.Hop.Sealed == "" { // what was kept was told, and what came of it could not be stored
+		return p, nil
 	}
 	plain, err := r.engine.hops.Open(r.ID+r.Data.Hop.Key, r.Data.Hop.Sealed)
 	if err != nil {
@@ -96,15 +133,22 @@ func (r *Run) awayAgain() error {
 
 // depart stores a run whose user leaves before she has posted anything.
 func (n *Engine) depart(ctx context.Context, r *Run, started time.Time) error {
+	_, err := n.insertHop(ctx, r, started)
+	return err
+}
+
+func (n *Engine) insertHop(ctx context.Context, r *Run, started time.Time) (store.Run, error) {
 	rec := store.Run{
 		ID: r.ID, Flow: r.flow.name, State: r.state.name, ClientID: r.Request.Client.ID, Browser: r.Browser.Cookie,
 		CreatedAt: started, ExpiresAt: time.Now().Add(hopMemory),
 	}
 	var err error
 	if rec.Data, err = json.Marshal(r.Data); err != nil {
-		return fmt.Errorf("encode run: %w", err)
+		return rec, fmt.Errorf("encode run: %w", err)
 	}
-	return n.runs.InsertRun(ctx, rec)
+	err = n.runs.InsertRun(ctx, rec)
+	rec.Version = 1
+	return rec, err
 }
 
 // Trip is a run whose user has been sent to an outside party, found by the state
@@ -167,14 +211,15 @@ func (n *Engine) Back(ctx context.Context, f *Flow, t Trip, req Request, b Brows
 		return nil, err
 	}
 	given := answer.digest()
+	loose := r.Data.Hop != nil && f.anyTrip()
 	switch h := r.Data.Hop; {
-	case h == nil || h.Key != t.key || h.Answer != "" && h.Answer != given:
+	case h == nil || !loose && (h.Key != t.key || h.Answer != "" && h.Answer != given):
 		return nil, ErrOver
 	case !rec.FinishedAt.IsZero():
 		return r, n.endAgain(ctx, r, rec)
 	case time.Since(rec.CreatedAt) >= n.lifetime:
 		return nil, ErrExpired
-	case r.state.kind == visible && h.Answer != "":
+	case r.state.kind == visible && (h.Answer != "" || loose):
 		return r, nil
 	case rec.Claim != "" && time.Now().Before(rec.ClaimUntil):
 		return nil, ErrLost
@@ -186,6 +231,7 @@ func (n *Engine) Back(ctx context.Context, f *Flow, t Trip, req Request, b Brows
 		return nil, lost(err)
 	}
 	rec.Version++
+	r.rec = &rec
 	if r.state.kind == hopping {
 		if err := r.judge(ctx, given, answer); err != nil {
 			return nil, n.release(ctx, rec, err)
@@ -226,4 +272,14 @@ func (f Form) digest() string {
 		fmt.Fprintf(h, "%d:%s%d:%s", len(name), name, len(f[name]), f[name])
 	}
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+// anyTrip reports whether the flow's hops are marked by [State.AnyTrip].
+func (f *Flow) anyTrip() bool {
+	for _, n := range f.nodes {
+		if n.state.loose {
+			return true
+		}
+	}
+	return false
 }

@@ -48,6 +48,7 @@ func reauthentication(more ...Event) *Sequence {
 		Show("confirmCodeState", submitConfirmCode, Verification, SendVerificationCode, ChangeCredential, NavigateAway, StartLogin).Own(StartLogin).
 			Load(loadConfirmCode),
 		Compute("renewSessionState", renewSession, Confirmed),
+		On(Continue, "confirmUserState"),
 		On(VerifyCredentials, "renewSessionState"),
 		On(Verification, "renewSessionState"),
 		On(SendVerificationCode, "confirmCodeState"),

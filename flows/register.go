@@ -5,7 +5,7 @@ import "github.com/connectid-kit/connectid/store"
 // Register is the flow of registerUrl (ConnectID: "URL: register"): the user is
 // tied to her customer number in the publisher's customer system, or gets a new
 // subscription. She is logged in when it ends well.
-var Register = subscription("register", store.CustomerTie, registerSequence())
+var Register = subscription("register", store.CustomerTie, registerSequence(), receipt())
 
 // ActivateMembership is the flow of activateMembershipUrl (ConnectID: "URL:
 // activateMembership"): the same with the partner's membership system, in which
@@ -15,12 +15,14 @@ var ActivateMembership = subscription("activateMembership", store.MembershipTie,
 // tieKinds says to what each of these flows ties a user.
 var tieKinds = map[string]store.TieKind{}
 
-func subscription(name string, kind store.TieKind, search *Sequence) *Flow {
+func subscription(name string, kind store.TieKind, search *Sequence, then ...Part) *Flow {
 	tieKinds[name] = kind
-	return New(name,
+	parts := []Part{
 		Compute("checkSubscriberState", checkSubscriber, ProgrammaticLogin, Continue),
 		simpleAuthenticationWith("askCredentialSequence"),
 		search,
+	}
+	return New(name, append(append(parts, then...),
 		Compute("startSessionState", startSessionOnce, Continue),
 		Return("returnState"),
 		newPassword(),
@@ -29,24 +31,32 @@ func subscription(name string, kind store.TieKind, search *Sequence) *Flow {
 		On(ChoosePassword, "newPasswordState"),
 		On(SetPassword, search.name),
 		On(ProveAgain, "simpleAuthenticationSequence"),
+		On(StartLogin, "checkSubscriberState"),
 		On(NavigateAway, "leaveState"),
 		Again("startSessionState"),
-	)
+	)...)
 }
 
 // registerSequence is the documented sequence that makes a user a subscriber: by
 // a credential that she has proved to own, by her customer number, or by a new
-// subscription. It lets out the event in which she was tied.
+// subscription, which she pays for if it costs something. It lets out the event in
+// which she was tied, or will be without her.
 func registerSequence() *Sequence {
 	return NewSequence("registerSequence",
-		Compute("searchByCredentialState", searchByCredential, SearchForSubscriber, OtherSubscriber, AlreadyTied),
+		Compute("searchByCredentialState", searchByCredential, SearchForSubscriber, OtherSubscriber, AlreadyTied,
+			PaymentAccepted, PaymentWait),
 		matches(),
 		Show("searchSubscriberState", submitSearch,
 			SearchForSubscriber, PrepareCreateSubscriber, SendEmailToCustomerService, NavigateAway).
 			View(viewSearch).Guard(sameUser),
 		tied(),
-		Show("newSubscriberState", submitNewSubscriber, CreateSubscriber, OtherSubscriber, AlreadyTied, NavigateAway).
-			View(viewNewSubscriber).Guard(sameUser).Own(AlreadyTied),
+		Show("newSubscriberState", submitNewSubscriber, CreateSubscriber, OtherSubscriber, AlreadyTied,
+			PaymentInit, PaymentAccepted, PaymentWait, LoginAgain, NavigateAway).
+			View(viewNewSubscriber).Guard(sameUser).Own(AlreadyTied, PaymentInit, PaymentAccepted, PaymentWait, LoginAgain),
+		payment(PaymentOutage),
+		paymentWait(),
+		reauthentication(),
+		Compute("takeSubscriptionState", takeSubscription, CreateSubscriber, SubscriberPending),
 		taken(), service(),
 		On(PrepareCreateSubscriber, "newSubscriberState"),
 		On(CreateSubscriber, "tieSubscriberState"),
@@ -54,7 +64,24 @@ func registerSequence() *Sequence {
 		On(OtherSubscriber, "searchSubscriberState"),
 		On(SubscriberTaken, "subscriberTakenState"),
 		On(SendEmailToCustomerService, "customerServiceState"),
-		Out(AlreadyTied, TieSubscriber),
+		On(PaymentInit, "paymentState"),
+		On(PaymentAccepted, "takeSubscriptionState"),
+		On(PaymentFailed, "newSubscriberState"),
+		On(PaymentCancelled, "newSubscriberState"),
+		On(PaymentOutage, "newSubscriberState"),
+		On(PaymentWait, "paymentWaitSequence"),
+		On(LoginAgain, "reauthenticationSequence"),
+		On(Confirmed, "paymentState"),
+		Out(AlreadyTied, TieSubscriber, SubscriberPending, PaymentUnknown),
+	)
+}
+
+// receipt is the sequence that shows what was paid for in the run.
+func receipt() *Sequence {
+	return NewSequence("receiptSequence",
+		Compute("checkReceiptState", checkReceipt, ShowReceipt, Continue),
+		Show("orderReceiptState", submitAsIs, Continue, NavigateAway).Own(NavigateAway).Guard(sameUser).Load(loadOrderReceipt),
+		Out(Continue),
 	)
 }
 

@@ -35,6 +35,10 @@ type Request struct {
 	// Query is that of the GET with which the run began. It is kept for as long as
 	// the user is away at an outside party.
 	Query string
+	// OrderIDs are what is to be paid for, and PayReturn the address of our own to
+	// which payment providers send users back.
+	OrderIDs  []int64
+	PayReturn string
 	// LoginType, if set, is the only kind of credential that logs in
 	// (activateMembershipUrl: credentialType).
 	LoginType store.CredentialKind
@@ -42,6 +46,7 @@ type Request struct {
 	Heading        string               // replaces the heading where a credential is added
 	CredentialKind store.CredentialKind // that is to be added; "" for any
 	Undo           account.UndoLink     // of the link in a notice
+	OrderLink      string               // token of the link to an order
 	Hint           Hint
 }
 
@@ -105,6 +110,7 @@ type Data struct {
 	Notice       texts.ID           `json:"notice,omitempty"`
 	Challenge    *account.Challenge `json:"challenge,omitempty"` // that the page shows
 	SavedAt      time.Time          `json:"savedAt,omitzero"`
+	Paying       Paying             `json:"paying,omitzero"`
 	Hop          *hop               `json:"hop,omitempty"`       // set when the user leaves for an outside party
 	Directory    string             `json:"directory,omitempty"` // the id of the directory she is asked about
 	Person       directory.Identity `json:"person,omitzero"`     // who she is there, proven in this run
@@ -142,6 +148,7 @@ type View struct {
 	Wait        int               // seconds that stand for a task without scripts
 	Widget      *account.Widget   // of somebody else's challenge
 	Choices     []Choice          // of which the user takes one
+	Refresh     int               // seconds after which the page is fetched again; zero for never
 }
 
 // Item is one line of a list on a page.
@@ -149,6 +156,7 @@ type Item struct {
 	Key    string // names it in the form: what a button sends after its event
 	Title  string // in the words of the user, or of whom she knows
 	Detail string
+	Amount string        // what it costs, as the page's language writes it
 	Age    time.Duration // since it was last used
 	Flags  map[string]bool
 }
@@ -177,6 +185,8 @@ type Run struct {
 	Accounts *account.Service
 	// Publishers is who knows customers and members.
 	Publishers *publisher.Systems
+	// Orders is orders and their payments; nil when there are none.
+	Orders Orders
 
 	engine  *Engine
 	flow    *Flow
@@ -185,7 +195,8 @@ type Run struct {
 	epoch   int64 // that the user's account has got by this post; zero for none
 	again   bool  // it has ended before: see [Again]
 	user    *store.User
-	away    string // the address at an outside party; see [Run.Away]
+	away    string     // the address at an outside party; see [Run.Away]
+	rec     *store.Run // as it is stored, while a request works on it; see [Run.Keep]
 }
 
 // prove notes who the user has just proven to be.

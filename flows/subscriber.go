@@ -129,6 +129,9 @@ func searchByCredential(ctx context.Context, r *Run) (Event, error) {
 	if _, ok := user.Tie(r.tieKind(), r.Request.Client.PartnerID); ok {
 		return AlreadyTied, nil
 	}
+	if e, err := purchase(ctx, r, user); err != nil || e != "" {
+		return e, err
+	}
 	searching, cancel := context.WithTimeout(ctx, matchWithin)
 	defer cancel()
 	r.Data.Subscriber.Offers = offers(searching, r)

@@ -30,8 +30,8 @@ type Page struct {
 	// Values are the values of form fields by name, and restartQuery: the query
 	// with which Action starts again.
 	Values map[string]string
-	// Args are what texts name by a word: destination, captchaQuestion; and
-	// captchaTask, for the page's script.
+	// Args are what texts name by a word: destination, captchaQuestion, and those of a
+	// receipt: order, total, vat; and captchaTask, for the page's script.
 	Args map[string]string
 	// Flags turn parts of the page on; [State.Flags] lists those of each state.
 	Flags map[string]bool
@@ -66,6 +66,7 @@ type Item struct {
 	Key    string // what a button of the line sends after its event, and a space
 	Title  string // the reader's words, or those of whom she knows
 	Detail string
+	Amount string        // what it costs, in the page's language
 	Age    time.Duration // since it was last used
 	Flags  map[string]bool
 }
@@ -289,7 +290,7 @@ var states = func() map[string]State {
 			Name:    "newSubscriberState",
 			Fields:  []string{"offer", "firstName", "lastName", "street", "postalCode", "city", "acceptTerms"},
 			Events:  []string{"createSubscriberEvent", "otherSubscriberEvent", "navigateAwayEvent"},
-			Flags:   []string{"invoice", "acceptTerms"},
+			Flags:   []string{"invoice", "payment", "acceptTerms"},
 			Values:  []string{"credential", "firstName", "lastName", "street", "postalCode", "city"},
 			Choices: "offer",
 			Faults: slices.Concat([]Fault{
@@ -306,6 +307,8 @@ var states = func() map[string]State {
 				{Field: "city", Text: "fault.city.empty"},
 				{Field: "city", Text: "fault.name.long", Args: []any{100}},
 				{Field: "acceptTerms", Text: "fault.terms.order"},
+				{Text: "fault.payment.cancelled"},
+				{Text: "fault.payment.failed"},
 			}, formFaults),
 		},
 		{
@@ -392,6 +395,10 @@ var states = func() map[string]State {
 		},
 		{Name: "unmergedState", Events: []string{"continueEvent"}},
 		{Name: "undoOverState", Events: []string{"navigateAwayEvent"}},
+		paymentWaitState,
+		orderReceiptState,
+		orderLinkState,
+		orderLinkOverState,
 		accountState,
 		profileState,
 		confirmUserState,

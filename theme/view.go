@@ -273,6 +273,17 @@ func (v *view) Title() string {
 		return v.text("unmerged.heading")
 	case "undoOverState":
 		return v.text("undoOver.heading")
+	case "paymentWaitState":
+		return v.text("paymentWait.heading")
+	case "orderReceiptState":
+		if v.Flag("waiting") {
+			return v.text("receipt.heading.waiting")
+		}
+		return v.text("receipt.heading")
+	case "orderLinkState":
+		return v.text("orderLink.heading")
+	case "orderLinkOverState":
+		return v.text("orderLinkOver.heading")
 	case "accountState":
 		return v.text("account.heading")
 	case "profileState":

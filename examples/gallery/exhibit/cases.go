@@ -43,6 +43,9 @@ var (
 	}
 	args = map[string]string{
 		"destination":     mailDestination,
+		"order":           "5820417733162845",
+		"total":           "1 234,50 kr",
+		"vat":             "246,90 kr",
 		"captchaTask":     "4:8:GALLERY",
 		"captchaQuestion": "Hvilket tall står mellom sju og ni?",
 	}
@@ -61,6 +64,7 @@ var flowOf = map[string]string{
 	"accountState": "account", "profileState": "account", "removeCredentialState": "account", "exportState": "account",
 	"deleteAccountState": "account", "accountDeletedState": "account",
 	"confirmLogoutState": "endSession", "loggedOutState": "endSession",
+	"paymentWaitState": "fulfillment", "orderReceiptState": "register", "orderLinkState": "orderLink", "orderLinkOverState": "orderLink",
 	"confirmUserState": "reauthenticate", "confirmCodeState": "reauthenticate",
 	"selectAccountState": "authorize", "consentState": "authorize",
 }

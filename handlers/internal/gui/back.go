@@ -26,6 +26,14 @@ type Back struct {
 	// Page is the path of the flow's page, for runs that go on there; "" for a
 	// flow without pages.
 	Page string
+	// Location says where the end of a run leads. Default [Location].
+	Location func(context.Context, *flows.Run, flows.End) (string, error)
+	// Lost says where a browser is sent whose run can not go on: it took too long,
+	// or is another browser's. Default: to the errorUrl.
+	Lost func(context.Context, flows.Request) (string, error)
+	// Fault names what is wrong with the link when the flow ends in an error that
+	// says so; nil for any other error. Optional.
+	Fault func(error) *Fault
 	// Params are the parameters of an answer, beside state. Others are dropped.
 	Params []string
 }
@@ -126,7 +134,13 @@ func (b Back) get(ctx context.Context, g *GUI, w http.ResponseWriter, r *http.Re
 	for _, over := range []error{flows.ErrOver, flows.ErrExpired, flows.ErrElsewhere} {
 		if errors.Is(err, over) {
 			g.Logger.InfoContext(ctx, "answer not taken", "path", r.URL.Path, "err", err)
-			redirect(w, http.StatusFound, req.Error.String())
+			location := req.Error.String()
+			if b.Lost != nil {
+				if location, err = b.Lost(ctx, req); err != nil {
+					return fmt.Errorf("back: %w", err)
+				}
+			}
+			redirect(w, http.StatusFound, location)
 			return nil
 		}
 	}
@@ -135,19 +149,24 @@ func (b Back) get(ctx context.Context, g *GUI, w http.ResponseWriter, r *http.Re
 		return nil
 	}
 	if err != nil {
+		if b.Fault != nil {
+			if f := b.Fault(err); f != nil {
+				return f
+			}
+		}
 		return fmt.Errorf("back: %w", err)
 	}
 	if b.Page != "" {
 		return b.goOn(g, w, r, run, flows.Ticket{Run: run.ID, Query: trip.Query, Browser: browser.Cookie, Started: trip.Started()})
 	}
-	return g.end(ctx, w, r, run)
+	return g.end(ctx, w, r, run, b.Location)
 }
 
 // goOn is end for a flow that may wait for the user on a page.
 func (b Back) goOn(g *GUI, w http.ResponseWriter, r *http.Request, run *flows.Run, t flows.Ticket) error {
 	_, away := run.Away()
 	if _, ended := run.End(); ended || away {
-		return g.end(r.Context(), w, r, run)
+		return g.end(r.Context(), w, r, run, b.Location)
 	}
 	sealed, err := g.sealTicket(b.Page, t)
 	if err != nil {

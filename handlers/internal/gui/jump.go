@@ -91,11 +91,16 @@ func (j Jump) serve(ctx context.Context, g *GUI, w http.ResponseWriter, r *http.
 		return err
 	}
 	defer g.Engine.Recycle(run)
-	return g.end(ctx, w, r, run)
+	return g.end(ctx, w, r, run, nil)
 }
 
 // end answers with where a run without pages leads: to its end, or away.
-func (g *GUI) end(ctx context.Context, w http.ResponseWriter, r *http.Request, run *flows.Run) error {
+func (g *GUI) end(ctx context.Context, w http.ResponseWriter, r *http.Request, run *flows.Run,
+	where func(context.Context, *flows.Run, flows.End) (string, error),
+) error {
+	if where == nil {
+		where = Location
+	}
 	if address, ok := run.Away(); ok {
 		if err := g.apply(w, r, run); err != nil {
 			return err
@@ -110,7 +115,7 @@ func (g *GUI) end(ctx context.Context, w http.ResponseWriter, r *http.Request, r
 	if err := g.apply(w, r, run); err != nil {
 		return err
 	}
-	location, err := Location(ctx, run, end)
+	location, err := where(ctx, run, end)
 	if err != nil {
 		return err
 	}

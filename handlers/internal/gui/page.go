@@ -28,6 +28,9 @@ type Page struct {
 	Parse func(context.Context, *http.Request, Params) (flows.Request, error)
 	// Location says where the end of a run leads. Default [Location].
 	Location func(context.Context, *flows.Run, flows.End) (string, error)
+	// Fault names what is wrong with the link when the flow ends in an error that
+	// says so; nil for any other error. Optional.
+	Fault func(error) *Fault
 	// Links are links of the page by name, and the GUI pages they lead to, which
 	// come back to this one. Those of a [flows.View] are added.
 	Links map[string]string
@@ -65,7 +68,20 @@ func (g *GUI) Handler(p Page) http.Handler {
 	if p.Location == nil {
 		p.Location = Location
 	}
-	return g.headers.Handler(g.bounds.Handler(g.csrf.Handler(g.handle(p.serve(g)))))
+	serve := p.serve(g)
+	if p.Fault != nil {
+		pages := serve
+		serve = func(w http.ResponseWriter, r *http.Request) error {
+			err := pages(w, r)
+			if err != nil {
+				if f := p.Fault(err); f != nil {
+					return f
+				}
+			}
+			return err
+		}
+	}
+	return g.headers.Handler(g.bounds.Handler(g.csrf.Handler(g.handle(serve))))
 }
 
 // handle bounds the time of a request and is the only place that turns errors
@@ -139,7 +155,7 @@ func (p Page) resume(g *GUI, w http.ResponseWriter, r *http.Request, sealed stri
 			Client: *req.Client, Lang: req.Lang, Flow: p.Flow.Name(), State: "expiredPage",
 			Action: g.Path(p.Path), Values: map[string]string{"restartQuery": t.Query},
 		})
-	case errors.Is(err, flows.ErrOver), errors.Is(err, flows.ErrElsewhere), errors.Is(err, account.ErrUserGone):
+	case errors.Is(err, flows.ErrOver), errors.Is(err, flows.ErrElsewhere), errors.Is(err, flows.ErrLost), errors.Is(err, account.ErrUserGone):
 		// The same question once more: a user who is logged in goes straight
 		// on, another one begins, here and now.
 		redirect(w, http.StatusFound, g.Path(p.Path)+"?"+t.Query)
@@ -293,6 +309,9 @@ func (p Page) show(g *GUI, w http.ResponseWriter, r *http.Request, run *flows.Ru
 		page.Choices = append(page.Choices, theme.Choice(c))
 	}
 	g.allowForms(w, &run.Request)
+	if v.Refresh > 0 {
+		w.Header().Set("Refresh", strconv.Itoa(v.Refresh)+";url="+g.Path(p.Path)+"?run="+url.QueryEscape(sealed))
+	}
 	page.Wait = v.Wait
 	if v.Widget != nil {
 		page.Widget = &theme.Widget{Script: v.Widget.Script, Class: v.Widget.Class, SiteKey: v.Widget.SiteKey}

@@ -49,7 +49,7 @@ func parse(raw string, strict bool) (Params, error) {
 func once(name string) bool {
 	switch name {
 	case "clientId", "returnUrl", "errorUrl", "abortUrl", "credential", "credentialSubmit", "assumeNewUser",
-		"heading", "credentialType", "maxAge", "lang", "ui_locales", "run", "merge", "token":
+		"heading", "credentialType", "maxAge", "lang", "ui_locales", "run", "merge", "token", "order":
 		return true
 	}
 	return false
