@@ -15,7 +15,9 @@ import (
 	"github.com/connectid-kit/connectid/examples/clients"
 	"github.com/connectid-kit/connectid/examples/newspaper/paper"
 	"github.com/connectid-kit/connectid/flows/message"
+	"github.com/connectid-kit/connectid/flows/order/sandbox"
 	"github.com/connectid-kit/connectid/handlers/oauth"
+	"github.com/connectid-kit/connectid/handlers/pay"
 	"github.com/connectid-kit/connectid/store"
 )
 
@@ -31,6 +33,8 @@ type demo struct {
 	login       http.Handler // connectid and the demo's own pages
 	papers      [2]http.Handler
 	company     http.Handler
+	bank        *sandbox.Provider
+	book        orderBook
 	logger      *slog.Logger
 }
 
@@ -71,9 +75,14 @@ func (d *demo) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	merchants, err := d.openBank()
+	if err != nil {
+		return err
+	}
 	d.kit, err = connectid.New(connectid.Config{
 		Store: d.store, Keys: d.data.Keys, LoginURL: d.Login, APIURL: d.API,
 		Sender: d.outbox, Clients: clients.Folders, Directories: directories,
+		Merchants: merchants, OnOrder: d.book.step,
 		InsecureAllowHTTP: !d.secure(),
 		LogoutClient:      &http.Client{Timeout: 5 * time.Second, Transport: d.transport(), CheckRedirect: stay},
 		Logger:            d.logger,
@@ -81,12 +90,25 @@ func (d *demo) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := d.sealPaymentSecrets(ctx, registered); err != nil {
+		return fmt.Errorf("payment secrets: %w", err)
+	}
+	if err := d.book.load(ctx, d.store); err != nil {
+		return fmt.Errorf("orders: %w", err)
+	}
 	own, err := newPages(d.info(registered), d.outbox, d.logger)
 	if err != nil {
 		return err
 	}
+	bank, err := pay.NewSandbox(pay.SandboxConfig{Provider: d.bank, Logger: d.logger})
+	if err != nil {
+		return err
+	}
+	orders := newOrderPages(own, d.store, d.kit.Orders(), &d.book)
 	mux := http.NewServeMux()
 	mux.Handle("/user/", d.kit.LoginServer())
+	mux.Handle("/mcpay/", d.kit.ScriptServer())
+	mux.Handle("/bank/", bank)
 	mux.Handle("/capi/", d.kit.APIServer())
 	mux.Handle("/.well-known/oauth-authorization-server/user", d.kit.Metadata())
 	reading, err := newReadingApp(d.urls, &http.Client{Timeout: 10 * time.Second, Transport: d.transport()}, d.logger)
@@ -95,7 +117,9 @@ func (d *demo) open(ctx context.Context) (err error) {
 	}
 	mux.Handle("/demo/reading", reading)
 	mux.Handle("/demo/reading/", reading)
-	mux.Handle("/", own)
+	mux.Handle("/demo/orders", orders)
+	mux.Handle("/demo/orders/", orders)
+	mux.Handle("/", own.handler())
 	d.login = connectid.Clean(mux)
 	return d.openPapers()
 }
@@ -119,7 +143,7 @@ func (d *demo) register(ctx context.Context) ([]store.Client, error) {
 }
 
 func (d *demo) info(registered []store.Client) info {
-	i := info{LoginServer: d.Login, APIServer: d.API, PayServer: d.Pay, Issuer: d.Login, Users: readers, Directories: d.directories(), Subscribers: subscribers, Catalogue: sales}
+	i := info{LoginServer: d.Login, APIServer: d.API, PayServer: d.Pay, PayAPIServer: d.API + "/mcpay", Issuer: d.Login, Users: readers, Directories: d.directories(), Subscribers: subscribers, Catalogue: sales}
 	for _, c := range registered {
 		i.Clients = append(i.Clients, infoClient{
 			ClientID: c.ID, ClientSecret: d.data.ClientSecrets[c.ID], Name: c.Name,
@@ -154,6 +178,7 @@ func (d *demo) openPapers() error {
 		d.papers[i], err = paper.New(paper.Config{
 			Edition: edition, Base: d.Papers[i], LoginServer: d.Login, APIServer: d.API,
 			ClientID: id, ClientSecret: d.data.ClientSecrets[id], Directory: directoryOf[id],
+			PaymentSecret: d.data.PaymentSecrets[id], ScriptServer: d.Pay, PayServer: d.API + "/mcpay",
 			HashKey: keys[:32], BlockKey: keys[32:], HTTPClient: client, Logger: d.logger,
 		})
 		if err != nil {
@@ -182,6 +207,7 @@ func (d *demo) announce(w io.Writer) {
   login server   %[4]s
   API server     %[5]s
   directory      %[7]s (demo of a company's)
+  payments       %[1]s/demo/orders (the bank is a sandbox)
   data           %[6]s
 `, d.Host, d.Papers[0], d.Papers[1], d.Login, d.API, d.data.path, d.Company)
 	if d.certificate != nil {

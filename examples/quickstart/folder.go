@@ -23,6 +23,9 @@ type secrets struct {
 	Keys          []key             `json:"keys"`          // of connectid
 	ClientSecrets map[string]string `json:"clientSecrets"` // by client id
 	PaperKeys     map[string][]byte `json:"paperKeys"`     // of the newspapers' cookies, by client id: 64 bytes
+	// PaymentSecrets sign what the newspapers' payment script asks for, by client id:
+	// 64 bytes.
+	PaymentSecrets map[string][]byte `json:"paymentSecrets"`
 }
 
 type key = []byte
@@ -52,7 +55,17 @@ func openFolder(path string) (*folder, error) {
 	if err := json.Unmarshal(raw, &f.secrets); err != nil {
 		return nil, fmt.Errorf("%s is damaged (move it away to start anew; sessions then end): %w", f.file("secrets.json"), err)
 	}
-	return f, f.check()
+	if err := f.check(); err != nil {
+		return f, err
+	}
+	if f.PaymentSecrets != nil {
+		return f, nil
+	}
+	f.PaymentSecrets = newSecrets().PaymentSecrets // the folder is older than payments
+	if raw, err = json.MarshalIndent(f.secrets, "", "  "); err != nil {
+		return nil, err
+	}
+	return f, f.write("secrets.json", raw)
 }
 
 func newSecrets() secrets {
@@ -60,17 +73,20 @@ func newSecrets() secrets {
 		Keys:          []key{random(32)},
 		ClientSecrets: map[string]string{},
 		PaperKeys:     map[string][]byte{},
+
+		PaymentSecrets: map[string][]byte{},
 	}
 	for _, id := range []string{firstClient, secondClient} {
 		s.ClientSecrets[id] = base64.RawURLEncoding.EncodeToString(random(32))
 		s.PaperKeys[id] = random(64)
+		s.PaymentSecrets[id] = random(64)
 	}
 	return s
 }
 
 func (f *folder) check() error {
 	for _, id := range []string{firstClient, secondClient} {
-		if len(f.PaperKeys[id]) != 64 || f.ClientSecrets[id] == "" {
+		if len(f.PaperKeys[id]) != 64 || f.ClientSecrets[id] == "" || f.PaymentSecrets != nil && len(f.PaymentSecrets[id]) != 64 {
 			return fmt.Errorf("%s lacks the secrets of %s (move it away to start anew)", f.file("secrets.json"), id)
 		}
 	}

@@ -142,6 +142,7 @@ func (d *demo) serve(ctx context.Context, l *listeners, ready func()) error {
 	start(l.Company, d.company)
 	background, stop := context.WithCancel(ctx)
 	group.Go(func() { d.sweep(background) })
+	group.Go(func() { d.bank.Run(background) })
 	ready()
 
 	var err error

@@ -21,14 +21,15 @@ var pageFiles embed.FS
 
 // info is what /demo/info.json tells scripts.
 type info struct {
-	LoginServer string       `json:"loginServer"`
-	APIServer   string       `json:"apiServer"`
-	PayServer   string       `json:"payServer"`
-	Issuer      string       `json:"issuer"`
-	Clients     []infoClient `json:"clients"`
-	Users       []infoUser   `json:"users"`
-	Subscribers []subscriber `json:"-"`
-	Catalogue   []sale       `json:"-"`
+	LoginServer  string       `json:"loginServer"`
+	APIServer    string       `json:"apiServer"`
+	PayServer    string       `json:"payServer"`
+	PayAPIServer string       `json:"payApiServer"`
+	Issuer       string       `json:"issuer"`
+	Clients      []infoClient `json:"clients"`
+	Users        []infoUser   `json:"users"`
+	Subscribers  []subscriber `json:"-"`
+	Catalogue    []sale       `json:"-"`
 
 	Directories []infoDirectory `json:"directories"`
 }
@@ -75,12 +76,15 @@ type pages struct {
 	logger    *slog.Logger
 }
 
-func newPages(i info, outbox *message.Outbox, logger *slog.Logger) (http.Handler, error) {
+func newPages(i info, outbox *message.Outbox, logger *slog.Logger) (*pages, error) {
 	t, err := template.ParseFS(pageFiles, "pages/*.html")
 	if err != nil {
 		return nil, err
 	}
-	p := &pages{info: i, outbox: outbox, templates: t, logger: logger}
+	return &pages{info: i, outbox: outbox, templates: t, logger: logger}, nil
+}
+
+func (p *pages) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", http.RedirectHandler("/demo", http.StatusSeeOther))
 	mux.HandleFunc("GET /demo", p.start)
@@ -90,7 +94,7 @@ func newPages(i info, outbox *message.Outbox, logger *slog.Logger) (http.Handler
 	mux.HandleFunc("GET /demo/outbox/{index}", p.showMail)
 	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, pageFiles, "pages/icon.svg") })
 	mux.Handle("GET /demo/static/", http.StripPrefix("/demo/static/", http.HandlerFunc(p.static)))
-	return localOnly(mux), nil
+	return localOnly(mux)
 }
 
 func localOnly(next http.Handler) http.Handler {

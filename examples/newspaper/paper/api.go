@@ -19,6 +19,19 @@ import (
 // errLoggedOut says that connectid does not take the token any more.
 var errLoggedOut = errors.New("the token is not valid any more")
 
+// apiError is what the API says is wrong.
+type apiError struct {
+	status  int
+	path    string
+	Type    string `json:"exceptionType"`
+	Message string `json:"errorMessage"`
+}
+
+// Error implements error.
+func (e *apiError) Error() string {
+	return fmt.Sprintf("%s: the API answered %d: %s %s", e.path, e.status, e.Type, e.Message)
+}
+
 // profile is what the newspaper reads of GET /v1/customer/profile.
 type profile struct {
 	UserID          int64  `json:"userId"`
@@ -126,7 +139,11 @@ func (p *Paper) call(ctx context.Context, s *session, method, path string, quest
 	case http.StatusUnauthorized:
 		return errLoggedOut
 	default:
-		return fmt.Errorf("%s: the API answered %s", path, resp.Status)
+		refusal := &apiError{status: resp.StatusCode, path: path}
+		if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<16)).Decode(refusal); err != nil {
+			refusal.Message = resp.Status
+		}
+		return refusal
 	}
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(answer); err != nil {
 		return fmt.Errorf("%s: %w", path, err)

@@ -68,6 +68,14 @@ func (e *Edition) Article(slug string) (Article, bool) {
 	return Article{}, false
 }
 
+// Country is where the edition is read (ISO 3166 alpha-2).
+func (e *Edition) Country() string {
+	if e.Lang == "sv" {
+		return "SE"
+	}
+	return "NO"
+}
+
 // Text returns the edition's word for the given key, with {name} replaced by
 // the value that follows it in pairs.
 func (e *Edition) Text(key string, pairs ...any) string {

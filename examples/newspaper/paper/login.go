@@ -36,6 +36,12 @@ func (p *Paper) arriving(page func(http.ResponseWriter, *http.Request, *session)
 	}
 }
 
+// here serves a page to which a reader comes in the middle of something: who she is
+// has been asked, and what the address says must not be lost.
+func (p *Paper) here(page func(http.ResponseWriter, *http.Request, *session)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { page(w, r, p.session(r)) }
+}
+
 // mustCheck reports whether the request is a reader's arrival, as opposed to a
 // click inside the newspaper or a request by a script.
 func (p *Paper) mustCheck(r *http.Request, s *session) bool {
@@ -103,7 +109,7 @@ func (p *Paper) land(w http.ResponseWriter, r *http.Request, s *session, page st
 // known returns the path if it is a page of the newspaper and "/" otherwise:
 // where a reader is sent never comes from outside.
 func (p *Paper) known(path string) string {
-	if path == "/me" {
+	if path == "/me" || path == "/subscribe" {
 		return path
 	}
 	if section, ok := strings.CutPrefix(path, "/section/"); ok && slices.Contains(p.Edition.Sections, section) {

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-var pageNames = []string{"front", "article", "me", "embedded", "message"}
+var pageNames = []string{"front", "article", "me", "embedded", "message", "subscribe", "pay", "receipt"}
 
 func parseTemplates(e *Edition) (map[string]*template.Template, error) {
 	pages := map[string]*template.Template{}
@@ -47,6 +47,16 @@ type view struct {
 	Account       string   // My account there
 	Key           string   // of a message
 	Secure        bool
+	Offers        []offer
+	Purchase      purchase
+	Fault         string // a key of the edition's texts
+	Script        bool   // it can be paid for by the payment script
+	Sign          string // for the payment script, with the next three
+	ClientID      string
+	PayServer     string
+	ScriptURL     string
+	Flow          string
+	Receipt       receipt
 	CheckURL      string
 	AjaxURL       string
 }

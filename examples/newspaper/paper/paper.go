@@ -30,9 +30,15 @@ type Config struct {
 	ClientSecret string   // empty for a public client
 	HashKey      []byte   // signs cookies: 32 random bytes; required
 	BlockKey     []byte   // encrypts cookies: 32 random bytes; required
-	Directory    string   // the id of a company directory with which readers register; empty for none
-	HTTPClient   *http.Client
-	Logger       *slog.Logger // default [slog.Default]
+	// PaymentSecret signs what the payment script asks for; empty to do without the
+	// script. ScriptServer and PayServer are where connectid has it and its API, such
+	// as http://localhost:8080/mcpay and http://localhost:8080/capi/mcpay.
+	PaymentSecret []byte
+	ScriptServer  string
+	PayServer     string
+	Directory     string // the id of a company directory with which readers register; empty for none
+	HTTPClient    *http.Client
+	Logger        *slog.Logger // default [slog.Default]
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -112,6 +118,11 @@ func (p *Paper) routes() http.Handler {
 	mux.HandleFunc("GET /join", p.join)
 	mux.HandleFunc("GET /me", p.arriving(p.me))
 	mux.HandleFunc("GET /me/callback", p.registered)
+	mux.HandleFunc("GET /subscribe", p.arriving(p.subscribe))
+	mux.HandleFunc("POST /subscribe", p.buy)
+	mux.HandleFunc("GET /subscribe/pay", p.here(p.pay))
+	mux.HandleFunc("GET /subscribe/paid", p.here(p.paid))
+	mux.HandleFunc("GET /subscribe/done", p.here(p.done))
 	mux.HandleFunc("POST /logout", p.logout)
 	mux.HandleFunc("GET /logged-out", p.loggedOut)
 	mux.HandleFunc("GET /terms", p.terms)
@@ -128,7 +139,7 @@ func (p *Paper) routes() http.Handler {
 func (p *Paper) headers(next http.Handler) http.Handler {
 	login := origin(p.LoginServer)
 	policy := "default-src 'none'; img-src 'self'; style-src 'self'; " +
-		"script-src 'self' " + login + "; connect-src 'self' " + login + "; " +
+		"script-src 'self' " + login + "; connect-src 'self' " + login + "; frame-src " + login + "; " +
 		"form-action 'self' " + login + "; frame-ancestors 'none'; base-uri 'none'"
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
