@@ -17,6 +17,7 @@ import (
 
 	"github.com/connectid-kit/connectid/examples/clients"
 	"github.com/connectid-kit/connectid/examples/gallery/exhibit"
+	"github.com/connectid-kit/connectid/flows/order/sandbox"
 )
 
 // axeSource is the accessibility checker.
@@ -196,6 +197,12 @@ func TestDemoPages(t *testing.T) {
 	d := startDemo(t)
 	d.login(b, d.fjord(), d.Users[0].Credential, d.Users[0].Password)
 	out := newBrowser(t)
+	buyer := shopping(t, d)
+	d.choose(buyer, "#pay-redirect") // and is about to pay
+	buyer.until(`location.pathname.startsWith("/bank/")`)
+	at := buyer.url()
+	buyer.pays(sandbox.Approved)
+	buyer.until(`document.querySelector("#doneBought") !== null`)
 	for _, page := range []struct {
 		b   *tab
 		url string
@@ -219,6 +226,12 @@ func TestDemoPages(t *testing.T) {
 		{b, d.fjord() + "/article/orgelet"},
 		{b, d.skargard() + "/me"},
 		{b, d.skargard() + "/article/sillen"},
+		{buyer, d.fjord() + "/subscribe"},
+		{buyer, d.fjord() + "/subscribe/pay"}, // too late: what has become of it
+		{buyer, d.fjord() + "/subscribe/done"},
+		{buyer, d.fjord() + "/subscribe/paid?status=failure"},
+		{buyer, at},
+		{out, d.base + "/demo/orders"},
 		{out, d.fjord() + "/me/callback?azureStatus=success"},
 		{out, d.skargard() + "/me/callback?azureStatus=error"},
 		{b, d.LoginServer + "/azure/" + d.Directories[0].ID + "?returnUrl=" + d.fjord()},

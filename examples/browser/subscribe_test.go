@@ -84,10 +84,14 @@ func TestSubscribeSeamless(t *testing.T) {
 	d.untouched(b)
 
 	d.choose(b, "#pay-seamless")
+	b.frame(bankFrame)
+	b.open(b.url()) // as by reload: it goes on
 	frame = b.frame(bankFrame)
 	frame.click(".drawer summary")
 	frame.pays(sandbox.Approved)
 	d.subscribes(b)
+	b.open(d.fjord() + "/subscribe/pay") // as by Back: nothing is asked for again
+	b.until(`document.querySelector("#doneBought") !== null`)
 }
 
 // A reader subscribes at the bank's own page, by the payment script (ConnectID:

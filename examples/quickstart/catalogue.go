@@ -63,7 +63,7 @@ func coupons(partner string) []store.Coupon {
 	all := []store.Coupon{
 		{Code: "INTRO", Number: 1, Product: "DIGITAL", Description: words[0], Terms: words[1], Period: store.Period{Length: 4, Unit: store.Weeks}, Offered: true,
 			Marketing: store.Marketing{Project: "Newcomers", Market: "READERS", SalesMethod: "WEB"}},
-		{Code: "MONTH", Number: 1, Product: "DIGITAL", Description: words[2], Terms: words[3], Price: 24900, Period: month, Renewal: store.Renewal{Price: 24900, Period: month}},
+		{Code: "MONTH", Number: 1, Product: "DIGITAL", Description: words[2], Terms: words[3], Price: 24900, Period: month, Renewal: store.Renewal{Price: 24900, Period: month}, Offered: true},
 		{Code: "STUDENT", Number: 1, Product: "DIGITAL", Description: words[4], Terms: words[5], Price: 9900, Period: month, Renewal: store.Renewal{Price: 9900, Period: month}, EndsAt: changed.AddDate(3, 0, 0)},
 		{Code: "PAPER", Number: 1, Product: "PAPER", Description: words[6], Terms: words[7], Price: 39900, Period: month, Renewal: store.Renewal{Price: 39900, Period: month},
 			ExtraProducts: []store.ExtraProduct{{Product: "PUZZLES", Description: words[10]}}},

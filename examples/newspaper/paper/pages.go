@@ -51,11 +51,9 @@ type view struct {
 	Purchase      purchase
 	Fault         string // a key of the edition's texts
 	Script        bool   // it can be paid for by the payment script
-	Sign          string // for the payment script, with the next three
-	ClientID      string
+	ClientID      string // for the payment script, with the next two
 	PayServer     string
 	ScriptURL     string
-	Flow          string
 	Receipt       receipt
 	CheckURL      string
 	AjaxURL       string

@@ -24,6 +24,11 @@ type purchase struct {
 	FirstName  string `json:"first"`
 	LastName   string `json:"last"`
 	PostalCode string `json:"post"`
+	// Sign is what the payment script asks with: the same for as long as the payment
+	// may be open, so that a reload goes on with it.
+	Sign  string            `json:"sign,omitempty"`
+	Flow  order.PaymentFlow `json:"flow,omitempty"`
+	Until time.Time         `json:"until,omitzero"`
 }
 
 // purchaseLifetime is how long a payment can wait for its order.
@@ -157,16 +162,33 @@ func (p *Paper) buy(w http.ResponseWriter, r *http.Request) {
 		p.shop(w, r, s, http.StatusBadRequest, b, "shopNoAddress")
 		return
 	}
-	if err := p.cookies.set(w, "purchase", b, purchaseLifetime); err != nil {
+	flow := order.PaymentFlow(r.PostFormValue("way"))
+	byScript := len(p.PaymentSecret) > 0 && (flow == order.Seamless || flow == order.Redirect)
+	if byScript {
+		err = p.sign(&b, flow)
+	}
+	if err := errors.Join(err, p.cookies.set(w, "purchase", b, purchaseLifetime)); err != nil {
 		p.failAt(w, r, "/subscribe", err)
 		return
 	}
-	switch way := r.PostFormValue("way"); way {
-	case "seamless", "redirect":
-		http.Redirect(w, r, "/subscribe/pay?flow="+way, http.StatusSeeOther)
-	default:
-		p.orderFirst(w, r, s, b)
+	if byScript {
+		http.Redirect(w, r, "/subscribe/pay", http.StatusSeeOther)
+		return
 	}
+	p.orderFirst(w, r, s, b)
+}
+
+// sign makes the sign of the payment script (ConnectID: Mediaconnect payment SDK).
+// It is made here, on the server: the key never leaves it.
+func (p *Paper) sign(b *purchase, flow order.PaymentFlow) (err error) {
+	at := time.Now()
+	b.Flow, b.Until = flow, at.Add(time.Hour)
+	b.Sign, err = order.Sign(p.PaymentSecret, order.Claims{
+		ClientCode: p.ClientID, PaymentMethod: order.CreditCardPayEx, PaymentFlow: flow, ProductSpecCode: b.Coupon.Code, ProductSpecNo: b.Coupon.Number,
+		Recurring: true, Description: b.Coupon.Description, ExternalReference: b.Reference, ReturnURL: p.Base + "/subscribe/paid",
+		NotBefore: at, IssuedAt: at, Expiry: b.Until,
+	})
+	return err
 }
 
 func clip(s string) string {
@@ -225,29 +247,44 @@ func (p *Paper) refused(w http.ResponseWriter, r *http.Request, s *session, b pu
 	p.failAt(w, r, "/subscribe", err)
 }
 
-// pay is the page with the payment script (ConnectID: Mediaconnect payment SDK). The
-// sign is made here, on the server: the key never leaves it.
+// pay is the page with the payment script. Who comes back to it after the order was
+// placed sees what has become of it.
 func (p *Paper) pay(w http.ResponseWriter, r *http.Request, s *session) {
 	var b purchase
-	flow := order.PaymentFlow(r.FormValue("flow"))
-	if s.Token == nil || !p.cookies.get(r, "purchase", &b) || len(p.PaymentSecret) == 0 || flow != order.Seamless && flow != order.Redirect {
+	if s.Token == nil || !p.cookies.get(r, "purchase", &b) || b.Sign == "" || !time.Now().Before(b.Until) {
 		http.Redirect(w, r, "/subscribe", http.StatusSeeOther)
 		return
 	}
-	at := time.Now()
-	c := order.Claims{
-		ClientCode: p.ClientID, PaymentMethod: order.CreditCardPayEx, PaymentFlow: flow, ProductSpecCode: b.Coupon.Code, ProductSpecNo: b.Coupon.Number,
-		Recurring: true, Description: p.Edition.Name, ExternalReference: b.Reference, ReturnURL: p.Base + "/subscribe/paid",
-		NotBefore: at, IssuedAt: at, Expiry: at.Add(30 * time.Minute),
-	}
-	sign, err := order.Sign(p.PaymentSecret, c)
-	if err != nil {
+	switch _, found, err := p.ordered(r.Context(), s, b); {
+	case errors.Is(err, errLoggedOut):
+		p.authorize(w, r, "/subscribe")
+		return
+	case err != nil:
 		p.failAt(w, r, "/subscribe", err)
+		return
+	case found:
+		http.Redirect(w, r, "/subscribe/done", http.StatusSeeOther)
 		return
 	}
 	p.render(w, r, http.StatusOK, "pay", view{
-		Session: s, Title: p.Edition.Text("payHeading"), Page: "/subscribe", Purchase: b, Sign: sign, PayServer: p.PayServer, ScriptURL: p.ScriptServer + "/lib/v/1/mediaconnectpay.js", ClientID: p.ClientID, Flow: string(flow),
+		Session: s, Title: p.Edition.Text("payHeading"), Page: "/subscribe", Purchase: b, PayServer: p.PayServer,
+		ScriptURL: p.ScriptServer + "/lib/v/1/mediaconnectpay.js", ClientID: p.ClientID,
 	})
+}
+
+// ordered asks the API for the order of the purchase; false when none was placed.
+func (p *Paper) ordered(ctx context.Context, s *session, b purchase) (o receipt, found bool, err error) {
+	var answer struct {
+		Orders []receipt `json:"orders"`
+	}
+	err = p.call(p.withClient(ctx), s, http.MethodPost, "/v1/order/status", map[string]any{"externalOrderId": b.Reference}, &answer)
+	if e, refused := errors.AsType[*apiError](err); refused && e.status == http.StatusNotFound {
+		return receipt{}, false, nil
+	}
+	if err != nil || len(answer.Orders) != 1 {
+		return receipt{}, false, err
+	}
+	return answer.Orders[0], true, nil
 }
 
 // paid is where a payment made with the script ends up: the provider's redirect, or
@@ -286,23 +323,18 @@ func (p *Paper) done(w http.ResponseWriter, r *http.Request, s *session) {
 		http.Redirect(w, r, "/me", http.StatusSeeOther)
 		return
 	}
-	var answer struct {
-		Orders []receipt `json:"orders"`
-	}
-	err := p.call(p.withClient(r.Context()), s, http.MethodPost, "/v1/order/status", map[string]any{"externalOrderId": b.Reference}, &answer)
-	e, refused := errors.AsType[*apiError](err)
+	o, found, err := p.ordered(r.Context(), s, b)
 	switch {
 	case errors.Is(err, errLoggedOut):
 		p.authorize(w, r, "/subscribe")
 		return
-	case refused && e.status == http.StatusNotFound, err == nil && len(answer.Orders) != 1:
-		http.Redirect(w, r, "/subscribe", http.StatusSeeOther)
-		return
 	case err != nil:
 		p.failAt(w, r, "/subscribe", err)
 		return
+	case !found:
+		http.Redirect(w, r, "/subscribe", http.StatusSeeOther)
+		return
 	}
-	o := answer.Orders[0]
 	key := "doneWaiting"
 	switch {
 	case o.Bought():
