@@ -283,3 +283,23 @@ func TestRegisterWaits(t *testing.T) {
 	}
 	b.submit("continueEvent").wantAt(returnURL)
 }
+
+// A reader may place orders under any name, for whomever: they make her nobody else.
+func TestRegisterTakesNoOtherCustomer(t *testing.T) {
+	s := newSite(t, withShop(newBank()))
+	u := s.user(kari, password)
+	if err := s.store.PutCustomer(t.Context(), store.Customer{PartnerID: "partner", Number: 4711}); err != nil {
+		t.Fatal(err)
+	}
+	s.order(7, u.ID, func(o *store.Order, c *order.Content) {
+		o.ExternalID, o.Status, o.CustomerNumber = "register-x", store.OrderHandedOver, 4711
+		c.Payer = order.Person{LastName: "Nordmann", PostalCode: "0150", Emails: []string{"victim@example.com"}}
+	})
+	b := s.login(kari, password, false).open("register")
+	if b.state() == "orderReceiptState" {
+		b.submit("continueEvent")
+	}
+	if got := s.number(kari); got != 0 {
+		t.Errorf("tied to %d, which the publisher has found by another's address", got)
+	}
+}

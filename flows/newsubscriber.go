@@ -380,13 +380,17 @@ func purchase(ctx context.Context, r *Run, user store.User) (Event, error) {
 // takeSubscription takes the customer number of what was paid for, once the
 // publisher's system has it.
 func takeSubscription(ctx context.Context, r *Run) (Event, error) {
+	user, err := r.subscriber(ctx)
+	if err != nil {
+		return "", err
+	}
 	all, err := r.Orders.Check(ctx, r.checkout())
 	if err != nil {
 		return "", noOrder(err)
 	}
 	for _, o := range all {
-		if o.Status == store.OrderHandedOver && o.CustomerNumber > 0 {
-			r.Data.Subscriber.Number = strconv.FormatInt(o.CustomerNumber, 10)
+		if number, ok := o.CustomerOf(user); ok {
+			r.Data.Subscriber.Number = strconv.FormatInt(number, 10)
 			return CreateSubscriber, nil
 		}
 	}

@@ -121,7 +121,7 @@ func (c *Content) check(client *store.Client, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	c.Forgotten = false
+	c.Forgotten, c.NewCustomer = false, false
 	switch {
 	case !c.Method.known():
 		return refuse("paymentMethod", "is none that is known")

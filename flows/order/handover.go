@@ -95,6 +95,12 @@ func (s *Service) handOverNow(ctx context.Context, id int64) error {
 		next := o
 		next.Status, next.UpdatedAt = store.OrderHandedOver, time.Now().UTC().Truncate(time.Millisecond)
 		next.CustomerNumber = cmp.Or(receipt.CustomerNumber, o.CustomerNumber)
+		kept := c
+		if kept.NewCustomer = receipt.New && h.UserID != ""; kept.NewCustomer != c.NewCustomer {
+			if o.Data, err = encodeContent(kept); err != nil {
+				return err
+			}
+		}
 		if next.Data, err = forgotten(o.Data); err != nil {
 			return err
 		}
@@ -102,12 +108,15 @@ func (s *Service) handOverNow(ctx context.Context, id int64) error {
 		switch {
 		case err == nil:
 			s.observe(ctx, Step{OrderID: o.ID, PaymentID: o.PaymentID, ClientID: o.ClientID, From: string(o.Status), To: string(next.Status)})
-			return s.handedOver(ctx, next, c)
+			return s.handedOver(ctx, next, kept)
 		case !errors.Is(err, store.ErrConflict):
 			return fmt.Errorf("store order: %w", err)
 		}
 		if o, err = s.c.Store.Order(ctx, id); err != nil {
 			return fmt.Errorf("look up order: %w", err)
+		}
+		if c, err = decodeContent(o.Data); err != nil {
+			return err
 		}
 	}
 	return fmt.Errorf("store order: %w again and again", store.ErrConflict)
@@ -117,11 +126,8 @@ func (s *Service) handOverNow(ctx context.Context, id int64) error {
 // tied to the customer that the publisher made of her, temporary access ends where
 // the desk has opened what was bought, and the delivery is done.
 func (s *Service) handedOver(ctx context.Context, o store.Order, c Content) error {
-	// A number that the order named itself proves nothing of the user.
-	if s.c.Tie != nil && o.UserID != "" && o.CustomerNumber != 0 && c.Payer.CustomerNumber == 0 {
-		if err := s.c.Tie(ctx, o.ClientID, o.UserID, o.PartnerID, o.CustomerNumber); err != nil {
-			return fmt.Errorf("tie user: %w", err)
-		}
+	if err := s.tie(ctx, o, c); err != nil {
+		return err
 	}
 	if _, ok := s.desk(o.PartnerID).(*StoreDesk); ok {
 		for i, l := range c.Lines {
@@ -139,6 +145,62 @@ func (s *Service) handedOver(ctx context.Context, o store.Order, c Content) erro
 		return fmt.Errorf("finish delivery: %w", err)
 	}
 	return nil
+}
+
+// tie makes the user the customer that the publisher has made of her.
+func (s *Service) tie(ctx context.Context, o store.Order, c Content) error {
+	if s.c.Tie == nil || o.UserID == "" || o.CustomerNumber == 0 {
+		return nil
+	}
+	u, err := store.ResolveUser(ctx, s.c.Store, o.UserID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look up user: %w", err)
+	}
+	o.UserID = u.ID
+	number, ok := Order{o, c}.CustomerOf(u)
+	if !ok {
+		return nil
+	}
+	if err := s.c.Tie(ctx, o.ClientID, u.ID, o.PartnerID, number); err != nil {
+		return fmt.Errorf("tie user: %w", err)
+	}
+	return nil
+}
+
+// CustomerOf returns the number that the publisher has given the user as the payer of
+// the order, once that was handed over. An order may say of its payer what it likes,
+// and the publisher finds a customer by that: the number is the user's only if it was
+// new when it was given to her, or all that the payer is reached at is what she has
+// proved to own. One that the order named itself proves nothing.
+func (o Order) CustomerOf(u store.User) (number int64, ok bool) {
+	if o.Status != store.OrderHandedOver || o.UserID != u.ID || o.CustomerNumber == 0 || o.Content.Payer.CustomerNumber != 0 {
+		return 0, false
+	}
+	return o.CustomerNumber, o.Content.NewCustomer || o.Content.Payer.provedBy(u)
+}
+
+// provedBy reports whether the person is reached at nothing but what the user has
+// proved to own.
+func (p Person) provedBy(u store.User) bool {
+	proved := func(kind store.CredentialKind, identity string) bool {
+		return slices.ContainsFunc(u.Credentials, func(c store.Credential) bool {
+			return c.Kind == kind && c.Identity == identity && !c.VerifiedAt.IsZero()
+		})
+	}
+	for _, e := range p.Emails {
+		if id, ok := canonicalEmail(e); !ok || !proved(store.Email, id) {
+			return false
+		}
+	}
+	for _, n := range p.PhoneNumbers {
+		if id, ok := canonicalPhone(n); !ok || !proved(store.Phone, id) {
+			return false
+		}
+	}
+	return len(p.Emails)+len(p.PhoneNumbers) > 0
 }
 
 // grant opens what the order opens until it is handled (ConnectID:

@@ -730,3 +730,79 @@ func TestTieFollowsTheHandOver(t *testing.T) {
 		}
 	})
 }
+
+// Anybody may write what an order says of its payer, and the publisher finds a
+// customer by that.
+func TestTieNeedsAProvedPayer(t *testing.T) {
+	t.Parallel()
+	victim, mixed, none := payer, payer, payer
+	victim.Emails = []string{"victim@example.com"}
+	mixed.Emails = []string{"kari@example.com", "victim@example.com"}
+	none.Emails, none.PhoneNumbers = nil, []string{"+4790012345"}
+	for name, tt := range map[string]struct {
+		payer order.Person
+		isNew bool
+		late  bool // the order is nobody's when it is handed over
+		tied  bool
+	}{
+		"her own":                              {payer: payer, tied: true},
+		"another's address":                    {payer: victim},
+		"another's beside hers":                {payer: mixed},
+		"a number that is not proved":          {payer: none},
+		"another's address, a new customer":    {payer: victim, isNew: true, tied: true},
+		"her own, assigned":                    {payer: payer, late: true, tied: true},
+		"another's address, assigned":          {payer: victim, late: true},
+		"a customer that was new, and no hers": {payer: victim, isNew: true, late: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				down, ties := true, 0
+				m := newMarket(t, func(c *order.Config) {
+					c.Tie = func(context.Context, string, string, string, int64) error {
+						if down {
+							return errors.New("down")
+						}
+						ties++
+						return nil
+					}
+				})
+				m.desk.isNew = tt.isNew
+				p := m.of(order.Free, coupon("TRY"))
+				if p.Payer = tt.payer; !tt.late {
+					p.UserID = kari
+				}
+				o, err := m.Place(t.Context(), p)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if tt.late {
+					if o, err = m.Assign(t.Context(), m.client, o.ID, kari); err != nil {
+						t.Fatal(err)
+					}
+				}
+				// It is the same when it is done later, from what is stored.
+				down = false
+				time.Sleep(time.Hour)
+				if _, err := m.Work(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if !tt.late && (ties == 1) != tt.tied {
+					t.Errorf("tied %d times, want %v", ties, tt.tied)
+				}
+				if o, err = m.Order(t.Context(), m.client, "", o.ID); err != nil {
+					t.Fatal(err)
+				}
+				u, err := m.store.User(t.Context(), kari)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if number, ok := o.CustomerOf(u); ok != tt.tied || ok && number != 555 {
+					t.Errorf("her number by it is %d, %v", number, ok)
+				}
+				if _, ok := o.CustomerOf(store.User{ID: ola}); ok {
+					t.Error("it is anybody's")
+				}
+			})
+		})
+	}
+}

@@ -51,6 +51,8 @@ type Content struct {
 	// Forgotten says that the account whose order it was is deleted: it is nobody's
 	// for good, and who it is for is forgotten once it is handed over or closed.
 	Forgotten bool `json:"forgotten,omitempty"`
+	// NewCustomer says that the publisher made a customer of its user by this order.
+	NewCustomer bool `json:"newCustomer,omitempty"`
 }
 
 // Person is who pays or receives.
@@ -149,4 +151,9 @@ type HandOver struct {
 // Receipt is what the publisher's system says of an order that it has taken.
 type Receipt struct {
 	CustomerNumber int64 // of the payer, new or known; zero when it says none
+	// New says that nobody had the number before: the publisher has made a customer
+	// of the payer by this order. The user of the order is tied to it then. Without it
+	// she is only if every address and number of the payer is one that she has
+	// proved to own: what else an order says of its payer anybody may write.
+	New bool
 }

@@ -101,6 +101,7 @@ type counter struct {
 	taken map[int64]order.HandOver
 	calls int
 	err   error
+	isNew bool // the customers that it names
 }
 
 func (c *counter) Take(_ context.Context, h order.HandOver) (order.Receipt, error) {
@@ -111,7 +112,7 @@ func (c *counter) Take(_ context.Context, h order.HandOver) (order.Receipt, erro
 		return order.Receipt{}, c.err
 	}
 	c.taken[h.OrderID] = h
-	return order.Receipt{CustomerNumber: 555}, nil
+	return order.Receipt{CustomerNumber: 555, New: c.isNew}, nil
 }
 
 // market is a service with a small catalogue at the partner p.

@@ -60,7 +60,7 @@ func (d *StoreDesk) Take(ctx context.Context, h HandOver) (Receipt, error) {
 			return Receipt{}, fmt.Errorf("line %d: %w", i, err)
 		}
 	}
-	return Receipt{CustomerNumber: numbers[0]}, nil
+	return Receipt{CustomerNumber: numbers[0], New: cmp.Or(people[0].CustomerNumber, h.CustomerNumber) == 0}, nil
 }
 
 // customer returns the number of the nth recipient of the order, who becomes a

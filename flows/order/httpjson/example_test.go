@@ -33,7 +33,7 @@ func Example() {
 			customers[call.OrderID] = 100017
 		}
 		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprintf(w, `{"customerNumber": %d}`, customers[call.OrderID])
+		fmt.Fprintf(w, `{"customerNumber": %d, "newCustomer": true}`, customers[call.OrderID])
 	}))
 	defer crm.Close()
 

@@ -8,13 +8,16 @@
 //
 //	orders  {"orderId","partnerId","clientId","uniqueUserId","contacts":[{"credentialType","credential"}],
 //	         "customerNumber","amount","currency","orderTime","paidTime","mcPayRef","order":{…}}
-//	        → {"customerNumber"}
+//	        → {"customerNumber","newCustomer"}
 //
 // The order is what [Order] has, with the names of the order API. Prices are whole
 // minor units of the currency, percentages hundredths (2500 is 25 percent), times
 // milliseconds since 1970. What is empty or zero may be left out; unknown members
 // have to be expected. customerNumber in the answer is the payer's, new or known; 0
-// or nothing says none.
+// or nothing says none. newCustomer (true) says that this order has made the
+// customer: the user of the order is tied to the number then, and otherwise only if
+// all of the payer's addresses and numbers are among contacts, which she has proved to
+// own.
 //
 // The same order comes again when an answer was lost, with the same Idempotency-Key
 // ("order-" and the orderId): it must not be taken twice, and is answered as before.
@@ -197,6 +200,7 @@ func read(data []byte) (order.Receipt, error) {
 	}
 	var out *struct {
 		CustomerNumber int64 `json:"customerNumber"`
+		NewCustomer    bool  `json:"newCustomer"`
 	}
 	if err := json.Unmarshal(data, &out); err != nil || out == nil {
 		return order.Receipt{}, errors.New("the answer is not the JSON that was asked for") // the error may quote it
@@ -204,5 +208,5 @@ func read(data []byte) (order.Receipt, error) {
 	if out.CustomerNumber < 0 || out.CustomerNumber > 999_999_999_999_999 {
 		return order.Receipt{}, errors.New("the answer has a customer number below one or with more than 15 digits")
 	}
-	return order.Receipt{CustomerNumber: out.CustomerNumber}, nil
+	return order.Receipt{CustomerNumber: out.CustomerNumber, New: out.NewCustomer && out.CustomerNumber != 0}, nil
 }

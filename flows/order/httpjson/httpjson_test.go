@@ -83,10 +83,10 @@ func TestTake(t *testing.T) {
 		}
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		w.WriteHeader(http.StatusCreated)
-		_, _ = io.WriteString(w, `{"customerNumber": 100018, "more": true}`)
+		_, _ = io.WriteString(w, `{"customerNumber": 100018, "newCustomer": true, "more": true}`)
 	})
 	got, err := d.Take(t.Context(), handOver)
-	if err != nil || got.CustomerNumber != 100018 {
+	if err != nil || got != (order.Receipt{CustomerNumber: 100018, New: true}) {
 		t.Errorf("Take = %+v, %v", got, err)
 	}
 }
