@@ -192,9 +192,10 @@ func TestScriptWithSandbox(t *testing.T) {
 	for method, recurring := range map[order.Method]bool{order.CreditCardPayEx: true, order.VippsRecurring: true, order.VippsEcommerce: false} {
 		t.Run("redirect "+string(method), func(t *testing.T) {
 			b, s := newBrowser(t), newSandboxShop(t)
-			b.open(s.checkout("v/1", s.sign(func(c *order.Claims) {
+			sign := s.sign(func(c *order.Claims) {
 				c.PaymentMethod, c.PaymentFlow, c.Recurring, c.ReturnURL = method, order.Redirect, recurring, s.pages.URL+"/back?keep=this"
-			})))
+			})
+			b.open(s.checkout("v/1", sign))
 			b.click("#pay")
 			b.at(s.api.URL + "/capi/mcpay/sandbox/")
 			b.open(b.url() + "?card=approved")
@@ -203,6 +204,11 @@ func TestScriptWithSandbox(t *testing.T) {
 			if u := b.url(); !strings.HasSuffix(u, "&status=success") {
 				t.Errorf("back at %s", u)
 			}
+			// She goes back and pays again: she ends there once more.
+			done := b.url()
+			b.open(s.checkout("v/1", sign))
+			b.click("#pay")
+			b.at(done)
 		})
 	}
 }
@@ -268,7 +274,7 @@ func (s *shop) StartScript(_ context.Context, p order.ScriptStart) (order.Script
 	return begun.ScriptPayment, nil
 }
 
-func (s *shop) ScriptStanding(_ context.Context, id, attempt string) (order.ScriptPayment, error) {
+func (s *shop) ScriptStanding(_ context.Context, _, id, attempt string) (order.ScriptPayment, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.payments[id]

@@ -497,7 +497,7 @@ func (w *world) script(ctx context.Context, rng *rand.Rand, nth int) {
 			w.t.Errorf("the payer is sent to %s", to)
 		}
 	} else {
-		w.at(rng.IntN(2)).svc.ScriptStanding(ctx, got.ID, attempt)
+		w.at(rng.IntN(2)).svc.ScriptStanding(ctx, site, got.ID, attempt)
 	}
 	if rng.IntN(3) == 0 { // nobody claims it
 		return

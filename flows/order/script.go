@@ -213,20 +213,27 @@ func scriptPayment(p store.Payment) (ScriptPayment, error) {
 	return out, nil
 }
 
-// ScriptStanding settles the payment, and says how it stands, to a script that shows
-// the Attempt with which it began. ErrNotFound for any other.
-func (s *Service) ScriptStanding(ctx context.Context, id, attempt string) (ScriptPayment, error) {
+// ScriptStanding settles the client's payment, and says how it stands, to a script
+// that shows the Attempt with which it began. ErrNotFound for any other.
+func (s *Service) ScriptStanding(ctx context.Context, clientID, id, attempt string) (ScriptPayment, error) {
 	p, err := s.payment(ctx, id)
 	if err != nil {
 		return ScriptPayment{}, err
 	}
-	if !ours(p) || !attempted(p, attempt) {
+	if !ours(p) || p.ClientID != clientID || !attempted(p, attempt) {
 		return ScriptPayment{}, ErrNotFound
 	}
 	if p, err = s.Settle(ctx, id); err != nil {
 		return ScriptPayment{}, err
 	}
-	return scriptPayment(p)
+	out, err := scriptPayment(p)
+	if err != nil || out.Outcome != Success || out.Flow != Redirect {
+		return out, err
+	}
+	// A redirect ends at the returnUrl, also for who went back from there.
+	d, err := readPayment(p)
+	out.RedirectURL = s.returnAddress(d.Key, p.ID)
+	return out, err
 }
 
 // ScriptReturn settles the payment of a payer who comes back from the provider, and

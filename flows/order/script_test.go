@@ -300,20 +300,25 @@ func TestScriptStanding(t *testing.T) {
 		s := newShop(t)
 		got := s.begin(s.asked())
 		for name, attempt := range map[string]string{"none": "", "another": base64.RawURLEncoding.EncodeToString([]byte("sixteen bytes 02"))} {
-			if _, err := s.ScriptStanding(t.Context(), got.ID, attempt); !errors.Is(err, order.ErrNotFound) {
+			if _, err := s.ScriptStanding(t.Context(), site, got.ID, attempt); !errors.Is(err, order.ErrNotFound) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		if _, err := s.ScriptStanding(t.Context(), "NOSUCHPAYMENT", attempt); !errors.Is(err, order.ErrNotFound) {
+		if _, err := s.ScriptStanding(t.Context(), site, "NOSUCHPAYMENT", attempt); !errors.Is(err, order.ErrNotFound) {
 			t.Errorf("unknown: %v", err)
 		}
+		for _, other := range []string{"no.other", ""} {
+			if _, err := s.ScriptStanding(t.Context(), other, got.ID, attempt); !errors.Is(err, order.ErrNotFound) {
+				t.Errorf("to the client %q: %v", other, err)
+			}
+		}
 		due := s.pay(s.order().ID)
-		if _, err := s.ScriptStanding(t.Context(), due.PaymentID, ""); !errors.Is(err, order.ErrNotFound) {
+		if _, err := s.ScriptStanding(t.Context(), site, due.PaymentID, ""); !errors.Is(err, order.ErrNotFound) {
 			t.Errorf("of an order: %v", err)
 		}
 		standing := func() order.ScriptPayment {
 			t.Helper()
-			p, err := s.ScriptStanding(t.Context(), got.ID, attempt)
+			p, err := s.ScriptStanding(t.Context(), site, got.ID, attempt)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -328,6 +333,16 @@ func TestScriptStanding(t *testing.T) {
 		}
 		if p := s.payment(got.ID); p.Status != store.PaymentAuthorized || s.bank.payments[got.ID].captured != 0 {
 			t.Errorf("the payment is %s: its money is taken when an order names it", p.Status)
+		}
+		// onSuccess is for the seamless flow: a redirect is at the returnUrl when it is over.
+		redirect := s.begin(s.asked(func(p *order.ScriptStart) {
+			p.Claims.PaymentFlow, p.Claims.ExternalReference = order.Redirect, "redirect"
+		}))
+		start, _ := s.bank.find(redirect.ID)
+		s.bank.pay(redirect.ID)
+		p, err := s.ScriptStanding(t.Context(), site, redirect.ID, attempt)
+		if want := (order.ScriptPayment{ID: redirect.ID, Flow: order.Redirect, Outcome: order.Success, RedirectURL: start.ReturnURL}); err != nil || p != want {
+			t.Errorf("got %+v, %v, want %+v", p, err, want)
 		}
 	})
 }

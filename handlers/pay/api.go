@@ -130,6 +130,9 @@ func (s *Server) read(r *http.Request) (in call, err error) {
 // some client that pays by script.
 func (s *Server) preflight(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
+	if err := count(r.Context(), h, s.preflights, s.c.Addresses.KeyOf(r)); err != nil {
+		return err
+	}
 	origin := r.Header.Get("Origin")
 	ok, err := s.allows(r.Context(), nil, origin)
 	if err != nil {
@@ -189,7 +192,7 @@ func (s *Server) status(r *http.Request, in call) (order.ScriptPayment, error) {
 	if in.PaymentID == "" || len(in.PaymentID) > 64 {
 		return order.ScriptPayment{}, badRequest("mcPayRef is missing")
 	}
-	return s.c.Payments.ScriptStanding(r.Context(), in.PaymentID, in.Attempt)
+	return s.c.Payments.ScriptStanding(r.Context(), in.client.ID, in.PaymentID, in.Attempt)
 }
 
 // cut returns the first n bytes of what a stranger wrote.

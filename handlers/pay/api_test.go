@@ -107,9 +107,9 @@ func TestStatus(t *testing.T) {
 	for outcome, want := range map[order.Outcome]string{
 		order.Waiting: "open", order.Success: "success", order.Cancel: "cancel", order.Error: "failure", order.Uncertain: "failure",
 	} {
-		s.fake.standing = func(id, key string) (order.ScriptPayment, error) {
-			if id != "p1" || key != attempt {
-				t.Errorf("asked for %q with %q", id, key)
+		s.fake.standing = func(client, id, key string) (order.ScriptPayment, error) {
+			if client != clientID || id != "p1" || key != attempt {
+				t.Errorf("asked for %q of %q with %q", id, client, key)
 			}
 			return order.ScriptPayment{ID: id, Outcome: outcome}, nil
 		}
@@ -259,6 +259,13 @@ func TestCallLimits(t *testing.T) {
 		}
 		if s.fake.calls != 6 {
 			t.Errorf("%d calls reached the payments", s.fake.calls)
+		}
+		// Preflights are counted too, and apart from calls.
+		for i := range 6 {
+			w := s.do(s, http.MethodOptions, "/capi/mcpay/status", "", "Origin", "https://evil.example")
+			if want := map[bool]int{true: 204, false: 429}[i < 5]; w.Code != want {
+				t.Errorf("preflight %d: %d, want %d", i, w.Code, want)
+			}
 		}
 		time.Sleep(time.Minute)
 		if w := s.post("init", start()); w.Code != 200 {

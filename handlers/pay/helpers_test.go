@@ -29,7 +29,7 @@ type fake struct {
 	mu       sync.Mutex
 	verify   error
 	start    func(order.ScriptStart) (order.ScriptPayment, error)
-	standing func(id, attempt string) (order.ScriptPayment, error)
+	standing func(client, id, attempt string) (order.ScriptPayment, error)
 	back     func(sealed string) (string, error)
 	callback func(proof string, c order.Callback) error
 	calls    int
@@ -51,9 +51,9 @@ func (f *fake) StartScript(_ context.Context, p order.ScriptStart) (order.Script
 	return f.start(p)
 }
 
-func (f *fake) ScriptStanding(_ context.Context, id, attempt string) (order.ScriptPayment, error) {
+func (f *fake) ScriptStanding(_ context.Context, client, id, attempt string) (order.ScriptPayment, error) {
 	f.called()
-	return f.standing(id, attempt)
+	return f.standing(client, id, attempt)
 }
 
 func (f *fake) ScriptReturn(_ context.Context, sealed string) (string, error) {
@@ -83,7 +83,7 @@ func newSite(t testing.TB, change ...func(*pay.Config)) *site {
 		start: func(order.ScriptStart) (order.ScriptPayment, error) {
 			return order.ScriptPayment{ID: "p1", Flow: order.Redirect, RedirectURL: "https://provider.example/pay"}, nil
 		},
-		standing: func(string, string) (order.ScriptPayment, error) { return order.ScriptPayment{ID: "p1"}, nil },
+		standing: func(string, string, string) (order.ScriptPayment, error) { return order.ScriptPayment{ID: "p1"}, nil },
 		back:     func(string) (string, error) { return "", nil },
 		callback: func(string, order.Callback) error { return nil },
 	}

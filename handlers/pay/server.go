@@ -32,7 +32,7 @@ const Version = "1.0"
 type Payments interface {
 	VerifySign(ctx context.Context, c *store.Client, token string) (order.Claims, error)
 	StartScript(ctx context.Context, p order.ScriptStart) (order.ScriptPayment, error)
-	ScriptStanding(ctx context.Context, id, attempt string) (order.ScriptPayment, error)
+	ScriptStanding(ctx context.Context, clientID, id, attempt string) (order.ScriptPayment, error)
 	ScriptReturn(ctx context.Context, sealed string) (address string, err error)
 	ReadCallback(ctx context.Context, proof string, c order.Callback) error
 }
@@ -67,8 +67,8 @@ type Config struct {
 	// over all nodes, the second in this process.
 	CallsPerMinute int
 	CallsPerSecond int
-	// AddressPerMinute is how many calls of the script, and how many ways back from a
-	// provider, one address may make; default 300.
+	// AddressPerMinute is how many calls of the script, and ways back from a provider,
+	// one address may make, and as many preflights; default 300.
 	AddressPerMinute int
 	// CallbacksPerMinute is how many callbacks one address may make; default 6000:
 	// a provider has few addresses.
@@ -153,10 +153,12 @@ type Server struct {
 	version   *middleware.Version
 	clients   *middleware.RateLimiter
 	addresses *middleware.RateLimiter
-	callers   *middleware.RateLimiter
-	headers   *middleware.SecurityHeaders
-	bounds    *middleware.Bounds
-	api       http.Handler
+	// preflights are counted apart: their browsers make the calls that follow too.
+	preflights *middleware.RateLimiter
+	callers    *middleware.RateLimiter
+	headers    *middleware.SecurityHeaders
+	bounds     *middleware.Bounds
+	api        http.Handler
 }
 
 // New returns the server, or all that is wrong with c.
@@ -182,6 +184,10 @@ func New(c Config) (*Server, error) {
 	errs = append(errs, err)
 	s.addresses, err = middleware.NewRateLimiter(middleware.RateLimitConfig{
 		Counters: c.Counters, Name: "pay-address", Limit: c.AddressPerMinute, Timeout: c.Timeout,
+	})
+	errs = append(errs, err)
+	s.preflights, err = middleware.NewRateLimiter(middleware.RateLimitConfig{
+		Counters: c.Counters, Name: "pay-preflight", Limit: c.AddressPerMinute, Timeout: c.Timeout,
 	})
 	errs = append(errs, err)
 	s.callers, err = middleware.NewRateLimiter(middleware.RateLimitConfig{
