@@ -35,7 +35,7 @@ func (s *Service) Complete(ctx context.Context, c *store.Client, id int64, callb
 	if o, err = s.Order(ctx, c, "", id); err != nil {
 		return Order{}, "", "", err
 	}
-	bounded, cancel := context.WithTimeout(ctx, completeWithin)
+	bounded, cancel := context.WithTimeout(ctx, waitIn(ctx, completeWithin))
 	defer cancel()
 	switch o.Status {
 	case store.OrderPaid:
@@ -55,6 +55,15 @@ func (s *Service) Complete(ctx context.Context, c *store.Client, id int64, callb
 		}
 	}
 	return o, outcome, reason, nil
+}
+
+// waitIn returns how long to wait for somebody else on a caller's time: no longer
+// than most, and not so long that nothing is left to say what is stored.
+func waitIn(ctx context.Context, most time.Duration) time.Duration {
+	if end, ok := ctx.Deadline(); ok {
+		return min(most, time.Until(end)*3/4)
+	}
+	return most
 }
 
 // standing says what an order's status means to a client that wants it completed.

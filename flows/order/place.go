@@ -550,7 +550,7 @@ func (s *Service) release(ctx context.Context, vouchers []publisher.VoucherUse) 
 // advance takes an order that was just placed as far as it gets at once. What fails
 // here is done later, by its deliveries.
 func (s *Service) advance(ctx context.Context, o store.Order) (Order, error) {
-	bounded, cancel := context.WithTimeout(ctx, handOverWithin)
+	bounded, cancel := context.WithTimeout(ctx, waitIn(ctx, handOverWithin))
 	defer cancel()
 	switch {
 	case o.Status == store.OrderPaid:

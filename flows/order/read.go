@@ -114,7 +114,7 @@ func (s *Service) Assign(ctx context.Context, c *store.Client, id int64, userID 
 // assigned gives the user of an order, who was not known before, what others got
 // when it was paid for.
 func (s *Service) assigned(ctx context.Context, o store.Order) (Order, error) {
-	bounded, cancel := context.WithTimeout(ctx, handOverWithin)
+	bounded, cancel := context.WithTimeout(ctx, waitIn(ctx, handOverWithin))
 	defer cancel()
 	if err := s.handOver(bounded, o.ID); err != nil {
 		s.c.Logger.WarnContext(ctx, "what an order opens for its user is to be opened later", "order", o.ID, "err", err)
