@@ -81,13 +81,13 @@ func unmarshal(body []byte, v any) error {
 	if err := json.Unmarshal(said, v); err != nil {
 		if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && e.Field != "" {
 			kind := kindOf(e.Type.Kind().String())
-			if e.Type == reflect.TypeFor[json.Number]() {
+			switch e.Type {
+			case reflect.TypeFor[json.Number]():
 				kind = "a number"
+			case reflect.TypeFor[When]():
+				kind = "a time: milliseconds since 1970, yyyy-mm-dd or ISO 8601"
 			}
 			return badRequest("%s has to be %s", e.Field, kind)
-		}
-		if e, ok := errors.AsType[*Error](err); ok { // of a type that reads itself
-			return e
 		}
 		return badRequest("the body is not what this address reads")
 	}
@@ -138,6 +138,10 @@ func known(v any, t reflect.Type) any {
 			}
 		}
 		return kept
+	case string:
+		if t == reflect.TypeFor[json.Number]() && !jsonNumber.MatchString(exponent.ReplaceAllString(v, "")) {
+			return false // which json.Unmarshal refuses by the name of the field
+		}
 	}
 	return v
 }

@@ -367,5 +367,5 @@ var fulfillOrder = operation{
 	text:    "As far as that can be done: an order that its payer has yet to pay for is an ERROR, and stays as it is.",
 	request: FulfillmentRequest{OrderID: 4503599627370, CallbackURL: "https://news.example/orders/done"}, alsoXML: true,
 	answer: Fulfillment{FulfillmentStatus: "OK", OrderID: 4503599627370}, absent: withoutOrders,
-	faults: []Error{badOrderID, noOrder},
+	faults: []Error{badOrderID, {Status: 400, Type: "InvalidRequest", Message: "callbackUrl is none of the client's own addresses"}, noOrder},
 }

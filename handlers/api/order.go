@@ -100,8 +100,9 @@ func (s *Server) placeClientOrder(w http.ResponseWriter, r *http.Request, t midd
 }
 
 func (s *Server) place(w http.ResponseWriter, r *http.Request, t middleware.Token, userID string) error {
-	if s.c.Orders == nil {
-		return notFound()
+	orders, err := s.orders(t)
+	if err != nil {
+		return err
 	}
 	var in OrderRequest
 	if err := decodeEither(r, &in); err != nil {
@@ -111,17 +112,30 @@ func (s *Server) place(w http.ResponseWriter, r *http.Request, t middleware.Toke
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(in) // the same for the same order in either form
+	body, err := json.Marshal(content) // the same for the same order in either form
 	if err != nil {
 		return internal(fmt.Errorf("encode an order: %w", err))
 	}
-	o, err := s.c.Orders.Place(r.Context(), order.Placement{
+	o, err := orders.Place(r.Context(), order.Placement{
 		Client: t.Client, UserID: userID, Body: store.DigestOf(userID + "\x00" + string(body)), Content: content,
 	})
 	if err != nil {
 		return orderFault(err)
 	}
 	return s.respond(w, r, &PlacedOrder{OrderID: o.ID})
+}
+
+// orders returns the service of orders, as far as the calling client has one: orders
+// go to its publisher.
+func (s *Server) orders(t middleware.Token) (*order.Service, error) {
+	switch {
+	case s.c.Orders == nil:
+		return nil, notFound()
+	case t.Client.PartnerID == "":
+		return nil, &middleware.BearerError{Status: http.StatusForbidden, Code: "insufficient_scope",
+			Description: "this client has no publisher, to whom orders go", DPoP: !t.DPoPKey.IsZero()}
+	}
+	return s.c.Orders, nil
 }
 
 // orderFault is what a caller is told of an order that is refused.

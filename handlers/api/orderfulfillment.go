@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/xml"
+	"errors"
 	"net/http"
 
 	"github.com/connectid-kit/connectid/flows/order"
@@ -29,8 +30,9 @@ type Fulfillment struct {
 
 // fulfill serves POST v1/client/order/fulfillment.
 func (s *Server) fulfill(w http.ResponseWriter, r *http.Request, t middleware.Token) error {
-	if s.c.Orders == nil {
-		return notFound()
+	orders, err := s.orders(t)
+	if err != nil {
+		return err
 	}
 	var in FulfillmentRequest
 	if err := decodeEither(r, &in); err != nil {
@@ -39,7 +41,10 @@ func (s *Server) fulfill(w http.ResponseWriter, r *http.Request, t middleware.To
 	if in.OrderID <= 0 {
 		return &badOrderID
 	}
-	o, outcome, reason, err := s.c.Orders.Complete(r.Context(), t.Client, in.OrderID, in.CallbackURL)
+	o, outcome, reason, err := orders.Complete(r.Context(), t.Client, in.OrderID, in.CallbackURL)
+	if refused, ok := errors.AsType[*order.RefusedError](err); ok {
+		return badRequest("%s %s", refused.Field, refused.Reason)
+	}
 	if err != nil {
 		return orderFault(err)
 	}

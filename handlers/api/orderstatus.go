@@ -66,14 +66,15 @@ func (s *Server) orderHistory(w http.ResponseWriter, r *http.Request, t middlewa
 }
 
 func (s *Server) userOrders(w http.ResponseWriter, r *http.Request, t middleware.Token, lines bool, wanted func(order.Order) bool) error {
-	if s.c.Orders == nil {
-		return notFound()
+	orders, err := s.orders(t)
+	if err != nil {
+		return err
 	}
 	u, err := s.user(r.Context(), t)
 	if err != nil {
 		return err
 	}
-	all, err := s.c.Orders.Orders(r.Context(), t.Client.PartnerID, u.ID)
+	all, err := orders.Orders(r.Context(), t.Client.PartnerID, u.ID)
 	if err != nil {
 		return err
 	}
@@ -88,8 +89,9 @@ func (s *Server) userOrders(w http.ResponseWriter, r *http.Request, t middleware
 
 // findOrder serves POST v1/order/status.
 func (s *Server) findOrder(w http.ResponseWriter, r *http.Request, t middleware.Token) error {
-	if s.c.Orders == nil {
-		return notFound()
+	orders, err := s.orders(t)
+	if err != nil {
+		return err
 	}
 	u, err := s.user(r.Context(), t)
 	if err != nil {
@@ -101,15 +103,17 @@ func (s *Server) findOrder(w http.ResponseWriter, r *http.Request, t middleware.
 	}
 	var o order.Order
 	switch {
+	case in.OrderID < 0:
+		return &badOrderID
 	case in.OrderID == 0 && in.ExternalOrderID == "":
 		return badRequest("orderId or externalOrderId is required")
 	case in.OrderID != 0:
-		o, err = s.c.Orders.Order(r.Context(), t.Client, u.ID, in.OrderID)
+		o, err = orders.Order(r.Context(), t.Client, u.ID, in.OrderID)
 		if err == nil && in.ExternalOrderID != "" && o.ExternalID != in.ExternalOrderID {
 			err = order.ErrNotFound
 		}
 	default:
-		o, err = s.c.Orders.OrderByExternalID(r.Context(), t.Client, u.ID, in.ExternalOrderID)
+		o, err = orders.OrderByExternalID(r.Context(), t.Client, u.ID, in.ExternalOrderID)
 	}
 	if err != nil {
 		return orderFault(err)
@@ -119,14 +123,15 @@ func (s *Server) findOrder(w http.ResponseWriter, r *http.Request, t middleware.
 
 // clientOrderStatus serves GET v1/client/order/status/{orderId}.
 func (s *Server) clientOrderStatus(w http.ResponseWriter, r *http.Request, t middleware.Token) error {
-	if s.c.Orders == nil {
-		return notFound()
+	orders, err := s.orders(t)
+	if err != nil {
+		return err
 	}
 	id, err := orderID(r)
 	if err != nil {
 		return err
 	}
-	o, err := s.c.Orders.Order(r.Context(), t.Client, "", id)
+	o, err := orders.Order(r.Context(), t.Client, "", id)
 	if err != nil {
 		return orderFault(err)
 	}

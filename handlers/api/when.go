@@ -1,8 +1,8 @@
 package api
 
 import (
-	"bytes"
 	"encoding/json"
+	"reflect"
 	"strconv"
 	"time"
 )
@@ -25,7 +25,8 @@ var (
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (w *When) UnmarshalJSON(b []byte) error {
-	bad := badRequest("%s is no time: want milliseconds since 1970, yyyy-mm-dd or ISO 8601", bytes.TrimSpace(b[:min(len(b), 40)]))
+	// The decoder adds which field it is.
+	bad := &json.UnmarshalTypeError{Value: "value", Type: reflect.TypeFor[When]()}
 	s := string(b)
 	if len(b) > 0 && b[0] == '"' {
 		if err := json.Unmarshal(b, &s); err != nil {
@@ -44,7 +45,7 @@ func (w *When) UnmarshalJSON(b []byte) error {
 	return w.set(time.UnixMilli(ms), bad)
 }
 
-func (w *When) set(t time.Time, bad *Error) error {
+func (w *When) set(t time.Time, bad error) error {
 	if t.Before(earliest) || !t.Before(latest) {
 		return bad
 	}

@@ -22,9 +22,12 @@ const (
 // decodeEither is decode for the endpoints that read XML as well: the root is data,
 // and the items of a list are item0, item1 and so on.
 func decodeEither(r *http.Request, v any) error {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/xml" && kind != "text/xml" {
 		return decode(r, v)
+	}
+	if charset := strings.ToLower(params["charset"]); charset != "" && charset != "utf-8" {
+		return &Error{Status: http.StatusUnsupportedMediaType, Type: "UnsupportedMediaType", Message: "the body has to be JSON or XML in UTF-8"}
 	}
 	body, err := readBody(r)
 	if err != nil {
@@ -102,6 +105,7 @@ func parseXML(body []byte, t reflect.Type) (map[string]any, error) {
 var (
 	itemName   = regexp.MustCompile(`^item[0-9]+$`)
 	jsonNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?$`)
+	exponent   = regexp.MustCompile(`[eE][+-]?[0-9]+$`)
 )
 
 // as returns the element as the JSON value that a type is read from.
