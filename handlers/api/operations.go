@@ -68,6 +68,8 @@ var facets = map[string]func(*schema){
 	"*.periodType":                           oneOf("days", "weeks", "months", "years"),
 	"*.phoneNumber":                          pattern(`^\+[0-9]{5,15}$`),
 	"*.uniqueId":                             pattern("^[0-9a-f]{32}$"),
+	"OrderUser.uniqueUserId":                 pattern("^[0-9a-f]{32}$"),
+	"*.linkLifetime":                         func(s *schema) { s.Minimum, s.Maximum = new(1), new(30) },
 	"*.startTime":                            func(s *schema) { s.Minimum = new(0) },
 	"*.endTime":                              func(s *schema) { s.Minimum = new(0) },
 	"*.changedAfter":                         func(s *schema) { s.Minimum = new(0) },
@@ -113,6 +115,7 @@ var requiredOf = map[string][]string{
 	"OrderPerson":             {"postalCode"},
 	"OrderRequest":            {"payer", "orderLines"},
 	"OrderStatusRequest":      {},
+	"OrderUserRequest":        {"credential"},
 	"ProductsRequest":         {},
 	"StartInfo":               {},
 }
@@ -301,11 +304,13 @@ func withoutOrders(c Config) bool { return c.Orders == nil }
 
 // Faults of orders.
 var (
-	noOrder       = Error{Status: 404, Type: "NotFound", Message: "there is no such order"}
-	repeatedOrder = Error{Status: 409, Type: "Conflict", Message: "externalOrderId or mcPayRef was used for another order"}
-	closedOrder   = Error{Status: 409, Type: "Conflict", Message: "the order is closed"}
-	badOrderID    = Error{Status: 400, Type: "InvalidRequest", Message: "orderId has to be a whole number above zero"}
-	badOrder      = Error{Status: 400, Type: "InvalidOrder", Message: "orderLines[0].productSpecCode is no coupon that is sold"}
+	noOrder         = Error{Status: 404, Type: "NotFound", Message: "there is no such order"}
+	repeatedOrder   = Error{Status: 409, Type: "Conflict", Message: "externalOrderId or mcPayRef was used for another order"}
+	closedOrder     = Error{Status: 409, Type: "Conflict", Message: "the order is closed"}
+	badOrderID      = Error{Status: 400, Type: "InvalidRequest", Message: "orderId has to be a whole number above zero"}
+	takenCredential = Error{Status: 409, Type: "Conflict", Message: "the credential stands unproven in somebody's account"}
+	blockedUser     = Error{Status: 409, Type: "Conflict", Message: "the user is blocked"}
+	badOrder        = Error{Status: 400, Type: "InvalidOrder", Message: "orderLines[0].productSpecCode is no coupon that is sold"}
 )
 
 var anOrder = OrderRequest{
@@ -368,4 +373,16 @@ var fulfillOrder = operation{
 	request: FulfillmentRequest{OrderID: 4503599627370, CallbackURL: "https://news.example/orders/done"}, alsoXML: true,
 	answer: Fulfillment{FulfillmentStatus: "OK", OrderID: 4503599627370}, absent: withoutOrders,
 	faults: []Error{badOrderID, {Status: 400, Type: "InvalidRequest", Message: "callbackUrl is none of the client's own addresses"}, noOrder},
+}
+
+var assignOrder = operation{
+	id: "assignOrder", tag: "Orders", summary: "Make an order somebody's, and send her a link",
+	text: "The order becomes that of the user who has the credential; on first sight a user is made, into whose account only a proof of the " +
+		"credential leads. Opening the link changes nothing until she confirms. Another user's order is not found.",
+	request: OrderUserRequest{
+		Credential: "kari.nordmann@example.com", IsSendMessage: new(true), ReturnURL: "https://news.example/welcome", ErrorURL: "https://news.example/oops", LinkLifetime: new(7),
+	}, alsoXML: true,
+	answer: OrderUser{OrderID: 4503599627370, UniqueUserID: "5f0c6d4a9be7412c8d3e7a61f2b09c58", IsNewUser: true},
+	absent: func(c Config) bool { return c.Orders == nil || c.Accounts == nil },
+	faults: []Error{{Status: 400, Type: "InvalidRequest", Message: "credential is missing"}, noOrder, takenCredential, blockedUser},
 }

@@ -50,6 +50,7 @@ var endpoints = []endpoint{
 	{http.MethodPost, "v1/client/order", middleware.RequireClientToken, (*Server).placeClientOrder, placeClientOrder},
 	{http.MethodGet, "v1/client/order/status/{orderId}", middleware.RequireClientToken, (*Server).clientOrderStatus, getOrderStatus},
 	{http.MethodPost, "v1/client/order/fulfillment", middleware.RequireClientToken, (*Server).fulfill, fulfillOrder},
+	{http.MethodPost, "v1/client/order/{orderId}/user", middleware.RequireClientToken, (*Server).assignOrder, assignOrder},
 	{http.MethodPost, "v1/client/extid", middleware.RequireClientToken, (*Server).openExternal, openExternal},
 	{http.MethodPost, "v1/client/extid/customer", middleware.RequireClientToken, (*Server).openExternalCustomer, openExternalCustomer},
 }
@@ -68,10 +69,28 @@ func (s *Server) routes() http.Handler {
 	mux.Handle(s.c.Prefix+"openapi.json", s.handle(s.openAPI))
 	mux.Handle(s.c.Prefix+"docs", s.handle(s.docs))
 	for p, byMethod := range methods {
-		mux.Handle(s.c.Prefix+p, s.handle(s.dispatch(byMethod)))
+		pattern, last := split(p)
+		serve := s.dispatch(byMethod)
+		mux.Handle(s.c.Prefix+pattern, s.handle(func(w http.ResponseWriter, r *http.Request) error {
+			if last != "" && r.PathValue("last") != last {
+				return notFound()
+			}
+			return serve(w, r)
+		}))
 	}
 	mux.Handle("/", s.handle(func(http.ResponseWriter, *http.Request) error { return notFound() }))
 	return plainPath(mux)
+}
+
+// split returns what http.ServeMux is told of a path. One that ends in a name after a
+// parameter is told to end in anything, and its last name is returned: to
+// http.ServeMux, order/{orderId}/user and order/status/{orderId} contradict each
+// other, as order/status/user is both.
+func split(p string) (pattern, last string) {
+	if before, name := path.Split(p); strings.HasSuffix(before, "}/") {
+		return before + "{last}", name
+	}
+	return p, ""
 }
 
 // dispatch chooses by method. HEAD is GET without its body. What its life keeps

@@ -21,6 +21,7 @@ type schema struct {
 	MinLength   int        `json:"minLength,omitempty"`
 	MaxLength   int        `json:"maxLength,omitempty"`
 	Minimum     *int       `json:"minimum,omitempty"`
+	Maximum     *int       `json:"maximum,omitempty"`
 	MultipleOf  float64    `json:"multipleOf,omitempty"`
 	Items       *schema    `json:"items,omitempty"`
 	Properties  object     `json:"properties,omitempty"`
