@@ -79,6 +79,42 @@ var calls = []call{
 	{id: "openExternalCustomer", path: "/v1/client/extid/customer", body: `{"externalId": "KL17730", "credentialType": "M", "customerNumber": 204119}`, status: 409},
 	{id: "openExternalCustomer", path: "/v1/client/extid/customer", body: `{"externalId": "KL17731", "credentialType": "M", "customerNumber": 1}`, status: 404},
 	{id: "openExternalCustomer", path: "/v1/client/extid/customer", body: `{"externalId": "KL17730", "credentialType": "M"}`, status: 400},
+	{id: "placeOrder", path: "/v1/order", body: prepaid(`"externalOrderId": "live-1", "orderAmount": 248.1, "currency": "NOK"`)},
+	{id: "placeOrder", path: "/v1/order", body: prepaid(`"externalOrderId": "live-1", "orderAmount": 248.1, "currency": "NOK", "seller": "Per"`), status: 409},
+	{id: "placeOrder", path: "/v1/order", body: prepaid(`"orderAmount": 1`), status: 400},
+	{id: "placeOrder", path: "/v1/order", body: prepaid(`"orderDate": 1767222000000, "paymentMethod": "invoice", "merchantId": "", "marketingCouponCode": "INTRO", "marketingCouponNumber": 60, ` +
+		`"companyCode": "FJORD", "customerReference": "Avdeling 7", "uniqueUserId": "` + kari + `", "salesMethod": "WEB", "recurring": true, "mcPayRef": ""`)},
+	{id: "placeClientOrder", path: "/v1/client/order", body: prepaid(`"externalOrderId": "live-2"`)},
+	{id: "placeClientOrder", path: "/v1/client/order", body: prepaid(`"externalOrderId": "live-1"`), status: 409},
+	{id: "placeClientOrder", path: "/v1/client/order", body: `{"orderLines": []}`, status: 400},
+	{id: "listOrderStatuses", path: "/v1/order/status"},
+	{id: "listOrderStatuses", path: "/v1/order/status", token: untied},
+	{id: "findOrder", path: "/v1/order/status", body: `{"orderId": 4503599627370}`},
+	{id: "findOrder", path: "/v1/order/status", body: `{"externalOrderId": "web-2026-004411"}`},
+	{id: "findOrder", path: "/v1/order/status", body: `{"orderId": 4503599627372}`, status: 404},
+	{id: "findOrder", path: "/v1/order/status", body: `{"orderId": 0}`, status: 400},
+	{id: "listOrderHistory", path: "/v1/customer/order/product/history"},
+	{id: "getOrderStatus", path: "/v1/client/order/status/4503599627370"},
+	{id: "getOrderStatus", path: "/v1/client/order/status/17", status: 404},
+	{id: "getOrderStatus", path: "/v1/client/order/status/x", status: 400},
+	{id: "fulfillOrder", path: "/v1/client/order/fulfillment", body: `{"orderId": 4503599627370, "callbackUrl": "https://news.example/orders/done"}`},
+	{id: "fulfillOrder", path: "/v1/client/order/fulfillment", body: `{"orderId": 4503599627371}`},
+	{id: "fulfillOrder", path: "/v1/client/order/fulfillment", body: `{"orderId": 17}`, status: 404},
+	{id: "fulfillOrder", path: "/v1/client/order/fulfillment", body: `{"orderId": 4503599627370, "callbackUrl": "https://elsewhere.example/"}`, status: 400},
+	{id: "assignOrder", path: "/v1/client/order/4503599627370/user", body: `{"credential": "kari.nordmann@example.com", "isSendMessage": false}`},
+	{id: "assignOrder", path: "/v1/client/order/4503599627371/user", body: `{"credential": "stengt@example.com"}`, status: 409},
+	{id: "assignOrder", path: "/v1/client/order/4503599627371/user", body: `{"credential": "nora@example.com", "isSendMessage": true, "returnUrl": "https://news.example/welcome", ` +
+		`"errorUrl": "https://news.example/oops", "linkLifetime": 30, "overrideClientId": "site"}`},
+	{id: "assignOrder", path: "/v1/client/order/4503599627372/user", body: `{"credential": "kari.nordmann@example.com"}`, status: 404},
+	{id: "assignOrder", path: "/v1/client/order/4503599627371/user", body: `{"linkLifetime": 31}`, status: 400},
+}
+
+// prepaid is an order that was paid for elsewhere, with the members.
+func prepaid(members string) string {
+	return `{"prepaid": true, "paymentInfo": "Kiosk 4", "payer": {"firstName": "Kari", "lastName": "Nordmann", "street": "Strandgata", "streetNumber": "14", "postalCode": "9008", ` +
+		`"postalPlace": "Tromsø", "countryCode": "NO", "emails": ["kari.nordmann@example.com"], "phoneNumbers": ["+4791234567"]}, ` +
+		`"orderLines": [{"productSpecType": "coupon", "productSpecCode": "INTRO", "productSpecNo": 60, "allowAccessProduct": "DIGITAL", "allowAccessSeconds": 3600, ` +
+		`"startInfo": {"startDate": "` + time.Now().Format(time.DateOnly) + `"}}], ` + members + `}`
 }
 
 // exchange is a call as it went.

@@ -2,6 +2,7 @@ package openapi_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/connectid-kit/connectid"
 	"github.com/connectid-kit/connectid/flows/message"
+	"github.com/connectid-kit/connectid/flows/order"
 	"github.com/connectid-kit/connectid/store"
 	"github.com/connectid-kit/connectid/store/memstore"
 )
@@ -42,14 +44,21 @@ func seed(t testing.TB, s store.Store) {
 	email := func(address string) store.Credential {
 		return store.Credential{Kind: store.Email, Identity: address, Spelling: address, VerifiedAt: now, AddedAt: now}
 	}
-	err := errors.Join(
-		s.PutClient(ctx, store.Client{ID: "site", PartnerID: partner, Region: "NO"}),
+	ordered, err := json.Marshal(order.Content{Lines: []order.Line{{
+		SpecType: "coupon", SpecCode: "INTRO", SpecNo: 60, Product: "DIGITAL", Quantity: 1, Price: 19905, Name: "Tre måneder for prisen av én",
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = errors.Join(
+		s.PutClient(ctx, store.Client{ID: "site", PartnerID: partner, Region: "NO", Homepage: "https://news.example/", Targets: []string{"https://news.example"}}),
 		s.CreateUser(ctx, store.User{
 			ID: kari, Number: 1042, FirstName: "Kari", LastName: "Nordmann", CreatedAt: now,
 			Credentials: []store.Credential{email("kari.nordmann@example.com"), {Kind: store.Phone, Identity: "+4791234567", VerifiedAt: now, AddedAt: now}},
 			Ties:        []store.Tie{{Kind: store.CustomerTie, PartnerID: partner, Number: customer}, {Kind: store.ExternalTie("D"), PartnerID: partner, Number: "AID20481"}},
 		}),
 		s.CreateUser(ctx, store.User{ID: ola, Number: 1043, FirstName: "Ola", LastName: "Svensson", CreatedAt: now, Credentials: []store.Credential{email("ola.svensson@example.com")}}),
+		s.CreateUser(ctx, store.User{ID: "7a0c4d1be85f4f6c9d2e1b3a5c7f9081", Number: 1044, Blocked: true, CreatedAt: now, Credentials: []store.Credential{email("stengt@example.com")}}),
 		s.CreateGrant(ctx, kariGrant, kariToken), s.CreateGrant(ctx, olaGrant, olaToken),
 		s.PutAccessToken(ctx, store.AccessToken{Hash: store.DigestOf(client), ClientID: "site", CreatedAt: now, ExpiresAt: end}),
 
@@ -77,6 +86,14 @@ func seed(t testing.TB, s store.Store) {
 			Renewal:   store.Renewal{Price: 24950, Period: store.Period{Length: 1, Unit: store.Months}},
 			Marketing: store.Marketing{Project: "Høst", Market: "Privat", Activity: "Nettside", SalesMethod: "WEB"},
 		}),
+		s.CommitOrders(ctx, []store.Order{
+			{ID: 4503599627370, PartnerID: partner, ClientID: "site", ExternalID: "web-2026-004411", UserID: kari, CustomerNumber: 204117, Status: store.OrderHandedOver,
+				Method: "invoice", Amount: 19905, Currency: "NOK", Data: ordered, OrderedAt: now, CreatedAt: now, UpdatedAt: now},
+			{ID: 4503599627371, PartnerID: partner, ClientID: "site", Status: store.OrderPreliminary, Method: "creditcardPayex", Amount: 19905, Currency: "NOK",
+				Data: ordered, OrderedAt: now, CreatedAt: now, UpdatedAt: now},
+			{ID: 4503599627372, PartnerID: partner, ClientID: "site", UserID: ola, Status: store.OrderPreliminary, Method: "creditcardPayex", Amount: 19905, Currency: "NOK",
+				Data: ordered, OrderedAt: now, CreatedAt: now, UpdatedAt: now},
+		}, nil),
 		s.PutVoucher(ctx, store.Voucher{PartnerID: partner, Code: "GAVE-2044", Coupons: []store.CouponID{{Code: "INTRO", Number: 60}}}),
 	)
 	if err != nil {
