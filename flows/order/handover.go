@@ -220,13 +220,14 @@ func (s *Service) grant(ctx context.Context, o store.Order, c Content) error {
 	for i, l := range c.Lines {
 		a := store.Access{
 			ID: lineID(o.ID, i), PartnerID: o.PartnerID, UserID: o.UserID, CustomerNumber: o.CustomerNumber, Moved: o.Moved,
-			Product: cmp.Or(l.AccessProduct, l.Product), StartsAt: start, ExpiresAt: start.Add(time.Duration(l.AccessSeconds) * time.Second),
+			StartsAt: start, ExpiresAt: start.Add(time.Duration(l.AccessSeconds) * time.Second),
+		}
+		a.Product, a.ArticleID = l.opens()
+		if l.AccessProduct != "" {
+			a.Product, a.ArticleID = l.AccessProduct, ""
 		}
 		if r, other := c.receiver(l); other {
 			a.UserID, a.CustomerNumber = "", r.CustomerNumber
-		}
-		if a.Product == "" {
-			a.ArticleID = l.SpecCode
 		}
 		if l.AccessSeconds == 0 || a.UserID == "" && a.CustomerNumber == 0 || !a.ExpiresAt.After(time.Now()) {
 			continue

@@ -806,3 +806,47 @@ func TestTieNeedsAProvedPayer(t *testing.T) {
 		})
 	}
 }
+
+// What a line of an issue or an article says of a product opens no more than what is
+// bought.
+func TestTemporaryAccessOfArticle(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"product", "allowAccessProduct"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMarket(t)
+			m.client.Public = true
+			m.desk.err = errors.New("down")
+			l := order.Line{SpecType: "article", SpecCode: "PAPER-47", Product: "PAPER", AccessSeconds: 7200}
+			if name == "allowAccessProduct" {
+				l.AccessProduct = "PAPER"
+			}
+			p := m.of(order.CreditCardPayEx, l)
+			p.UserID = kari
+			o, err := m.Place(t.Context(), p)
+			if name == "allowAccessProduct" {
+				if got := field(err); got != "orderLines[0].allowAccessProduct" {
+					t.Errorf("placed: %v", got)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			due, err := m.Pay(t.Context(), order.Checkout{OrderIDs: []int64{o.ID}, UserID: kari, ReturnURL: "https://login.example/back"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.till.set(due.PaymentID, order.Authorized)
+			if _, err := m.Settle(t.Context(), due.PaymentID); err != nil {
+				t.Fatal(err)
+			}
+			if m.reads(t, kari, publisher.Question{Product: "PAPER"}) {
+				t.Error("an article opens the whole paper")
+			}
+			if !m.reads(t, kari, publisher.Question{Product: "PAPER", ArticleID: "PAPER-47"}) && !m.reads(t, kari, publisher.Question{Product: "PAPER-47"}) {
+				t.Error("the article is not open")
+			}
+		})
+	}
+}

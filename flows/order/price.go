@@ -212,7 +212,7 @@ func (p *pricing) product(ctx context.Context, client *store.Client, l *Line, fi
 	}
 	switch {
 	case l.AccessProduct == "":
-	case client.Public && l.AccessProduct != l.Product && !slices.Contains(l.ExtraProducts, l.AccessProduct):
+	case client.Public && l.AccessProduct != code && !slices.Contains(l.ExtraProducts, l.AccessProduct):
 		return refuse(field+".allowAccessProduct", "is not what the line buys")
 	default:
 		other, err := p.look(ctx, l.AccessProduct)

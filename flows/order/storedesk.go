@@ -155,12 +155,22 @@ func (d *StoreDesk) take(ctx context.Context, t taking) error {
 		return d.open(ctx, t, store.Access{Product: l.Product})
 	case l.SpecType == specCoupon, l.SpecType == specProduct && !l.Digital: // goods
 		return nil
-	case l.SpecType == specProduct:
-		return d.open(ctx, t, store.Access{Product: l.Product})
-	case l.ProductType != "" || l.Digital || l.Product == l.SpecCode: // an issue or article that the catalogue sells by itself
-		return d.open(ctx, t, store.Access{Product: l.SpecCode})
 	}
-	return d.open(ctx, t, store.Access{Product: l.Product, ArticleID: l.SpecCode})
+	var a store.Access
+	a.Product, a.ArticleID = l.opens()
+	return d.open(ctx, t, a)
+}
+
+// opens says what there is to read for who buys the line: a product, or of an issue or
+// an article that itself, whatever product the line says that it is of.
+func (l Line) opens() (product, article string) {
+	switch {
+	case l.SpecType == specCoupon, l.SpecType == specProduct:
+		return l.Product, ""
+	case l.ProductType != "" || l.Digital || l.Product == l.SpecCode: // the catalogue sells it by itself
+		return l.SpecCode, ""
+	}
+	return l.Product, l.SpecCode
 }
 
 // subscribe makes the subscriptions that are not there yet.
