@@ -1,7 +1,6 @@
 package order
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -377,18 +376,19 @@ func (s *Service) closeOrder(ctx context.Context, d store.Delivery, o store.Orde
 	if err != nil {
 		return err
 	}
-	if ended := o.Status == store.OrderCancelled || o.Status == store.OrderFailed; !ended || !bytes.Equal(data, o.Data) {
-		next := o
-		next.Data, next.UpdatedAt = data, time.Now().UTC().Truncate(time.Millisecond)
-		if !ended {
-			next.Status = store.OrderCancelled
-		}
-		if err := s.c.Store.CommitOrders(ctx, []store.Order{next}, nil); err != nil {
-			return fmt.Errorf("close order: %w", err)
-		}
-		if !ended {
-			s.observe(ctx, Step{OrderID: o.ID, PaymentID: o.PaymentID, ClientID: o.ClientID, From: string(o.Status), To: string(next.Status)})
-		}
+	next := o
+	next.Data, next.UpdatedAt = data, time.Now().UTC().Truncate(time.Millisecond)
+	ended := o.Status == store.OrderCancelled || o.Status == store.OrderFailed
+	if !ended {
+		next.Status = store.OrderCancelled
+	}
+	// Also when nothing changes: a payment that was about to begin for the order as it
+	// was does not begin.
+	if err := s.c.Store.CommitOrders(ctx, []store.Order{next}, nil); err != nil {
+		return fmt.Errorf("close order: %w", err)
+	}
+	if !ended {
+		s.observe(ctx, Step{OrderID: o.ID, PaymentID: o.PaymentID, ClientID: o.ClientID, From: string(o.Status), To: string(next.Status)})
 	}
 	var vouchers []publisher.VoucherUse
 	for i, l := range c.Lines {

@@ -561,3 +561,63 @@ func TestPayTornRead(t *testing.T) {
 		}
 	}
 }
+
+// stalled is a store at which a commit comes late.
+type stalled struct {
+	order.Store
+	before func()
+}
+
+func (s *stalled) CommitOrders(ctx context.Context, orders []store.Order, payments []store.Payment) error {
+	if s.before != nil && len(payments) == 1 && payments[0].Version == 0 {
+		s.before()
+	}
+	return s.Store.CommitOrders(ctx, orders, payments)
+}
+
+// A payment that is about to begin when its order is closed does not begin: the
+// order has failed before, and its voucher is somebody else's.
+func TestClosedOrderIsNotPaid(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMarket(t)
+		l := coupon("A")
+		l.VoucherCode = "GIFT"
+		o, err := m.Place(t.Context(), m.of(order.CreditCardPayEx, l, coupon("A")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := order.Checkout{OrderIDs: []int64{o.ID}, UserID: kari, ReturnURL: "https://login.example/back"}
+		due, err := m.Pay(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.till.set(due.PaymentID, order.Failed)
+		if _, err := m.Settle(t.Context(), due.PaymentID); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Until(o.CreatedAt.Add(24*time.Hour - time.Second)))
+		slow := &stalled{Store: m.store}
+		slow.before = func() {
+			for range 12 { // a machine that was stopped for an hour
+				time.Sleep(5 * time.Minute)
+				if _, err := m.Work(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+			slow.before = nil
+		}
+		m.config.Store = slow
+		late := m.node(t)
+		_, err = late.Pay(t.Context(), c)
+		if !errors.Is(err, order.ErrClosed) {
+			t.Errorf("paid: %v, want ErrClosed", err)
+		}
+		if by := m.spentBy(t, "GIFT"); by != "" {
+			t.Errorf("the voucher is spent by %q", by)
+		}
+		if o, err := m.Order(t.Context(), m.client, "", o.ID); err != nil || o.Status != store.OrderFailed {
+			t.Errorf("the order is %s, %v", o.Status, err)
+		}
+	})
+}
