@@ -120,7 +120,9 @@ func (s *Service) newCharge(ctx context.Context, orderID int64, id string) (*cha
 	if err != nil {
 		return fail(err)
 	}
-	if _, ok := provider.(Charger); !ok || !agreed.Recurring || agreed.Status != store.PaymentCaptured {
+	// Of orders that were paid for together some may recur, and others not.
+	recurs := content.Recurring || Method(first.Method) == VippsRecurring
+	if _, ok := provider.(Charger); !ok || !recurs || !agreed.Recurring || agreed.Status != store.PaymentCaptured {
 		return fail(refuse("orderId", "is an order whose payer has not agreed to be charged again"))
 	}
 	token, err := s.token(ctx, provider, agreed)

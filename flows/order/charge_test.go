@@ -169,3 +169,21 @@ func TestChargeRace(t *testing.T) {
 		}
 	}
 }
+
+// Who pays for two orders together has agreed to be charged again for that which is
+// recurring.
+func TestChargeNotRecurring(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	a, b := s.order(), s.order(func(_ *store.Order, c *order.Content) { c.Recurring = false })
+	due := s.pay(a.ID, b.ID)
+	s.bank.pay(due.PaymentID)
+	s.settle(due.PaymentID)
+	if _, err := s.ChargeAgain(t.Context(), a.ID, "month 2"); err != nil {
+		t.Error(err)
+	}
+	_, err := s.ChargeAgain(t.Context(), b.ID, "month 2")
+	if field(err) != "orderId" {
+		t.Errorf("charged again: %v", err)
+	}
+}
