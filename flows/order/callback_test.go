@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/connectid-kit/connectid/flows/order"
 	"github.com/connectid-kit/connectid/internal/keys"
@@ -107,4 +108,45 @@ func TestCallbackKeys(t *testing.T) {
 			t.Errorf("without the key: %v", err)
 		}
 	})
+}
+
+// A provider that takes the money for a payment that it has called ended is made to
+// give it back.
+func TestCallbackAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	for _, state := range []order.State{order.Authorized, order.Captured} {
+		for _, end := range []order.State{order.Failed, order.Cancelled} {
+			t.Run(string(state)+" after "+string(end), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					s := newShop(t)
+					s.bank.instant = state == order.Captured
+					o := s.order()
+					due := s.pay(o.ID)
+					s.bank.end(due.PaymentID, end)
+					s.settle(due.PaymentID)
+					s.work(s.Service, 1, time.Hour)
+					s.bank.mu.Lock()
+					s.bank.payments[due.PaymentID].state = order.Open
+					s.bank.mu.Unlock()
+					s.bank.pay(due.PaymentID)
+					start, _ := s.bank.find(due.PaymentID)
+					proof, c := s.called(s.payment(due.PaymentID), start)
+					for range 2 {
+						if err := s.ReadCallback(t.Context(), proof, c); err != nil {
+							t.Error(err)
+						}
+					}
+					s.work(s.Service, 3, time.Hour)
+					a := s.bank.payments[due.PaymentID]
+					if a.captured != a.refunded || a.state == order.Authorized {
+						t.Errorf("the bank has %d and is %s; the payment is %s", a.captured-a.refunded, a.state, s.payment(due.PaymentID).Status)
+					}
+					if left := s.queued(store.PaymentWork); len(left) != 0 {
+						t.Errorf("left: %v", left)
+					}
+				})
+			})
+		}
+	}
 }
