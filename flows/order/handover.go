@@ -297,11 +297,17 @@ func (s *Service) workOrder(ctx context.Context, d store.Delivery) error {
 	case len(o.Data) == 0:
 		return s.releaseSealed(ctx, d, id)
 	case o.Status == store.OrderPaid, o.Status == store.OrderHandedOver:
-		err := s.handOver(ctx, id)
-		if errors.Is(err, ErrUnacceptable) {
-			return later(time.Now().Add(refusedPause), nil) // handOver has said so
+		until, err := s.atDesk(o.PartnerID, func() error { return s.handOver(ctx, id) })
+		now := time.Now()
+		switch {
+		case !until.IsZero():
+			return later(until, nil)
+		case errors.Is(err, ErrUnacceptable):
+			return later(now.Add(refusedPause), nil) // handOver has said so
+		case err != nil: // not by its attempts: it has rested too
+			return later(now.Add(backOff(now.Sub(o.UpdatedAt))), err)
 		}
-		return err
+		return nil
 	}
 	closes := o.CreatedAt.Add(s.c.PayWithin + closeAfter)
 	if now := time.Now(); now.Before(closes) {

@@ -191,8 +191,10 @@ func (s *Service) adopt(ctx context.Context, orders []Order, userID string) erro
 	if err := s.c.Store.CommitOrders(ctx, mine, nil); err != nil {
 		return fmt.Errorf("make orders the payer's: %w", err)
 	}
+	bounded, cancel := context.WithTimeout(ctx, handOverWithin)
+	defer cancel()
 	for _, o := range mine {
-		_ = s.handOver(ctx, o.ID) // what they open is opened for her; else the log says why not
+		_ = s.handOver(bounded, o.ID) // what they open is opened for her; else the log says why not
 	}
 	return nil
 }

@@ -76,7 +76,9 @@ func (s *Service) Settle(ctx context.Context, paymentID string) (store.Payment, 
 	if err != nil && !errors.Is(err, errPending) {
 		return p, err
 	}
-	if err := s.deliverPaid(ctx, p); err != nil {
+	bounded, cancel := context.WithTimeout(ctx, handOverWithin)
+	defer cancel()
+	if err := s.deliverPaid(bounded, p); err != nil {
 		// It is paid all the same, and the delivery of the order is tried again.
 		s.c.Logger.WarnContext(ctx, "a paid order is not handed over yet", "payment", p.ID, "err", err)
 	}
@@ -448,8 +450,11 @@ func (s *Service) workPayment(ctx context.Context, delivery store.Delivery) erro
 	begun := time.Now()
 	p, err = s.settle(ctx, id)
 	s.rests.end(provider, err != nil && time.Since(begun) >= slowCall)
-	if err == nil {
-		err = s.deliverPaid(ctx, p)
+	if err == nil && p.Status == store.PaymentCaptured {
+		var until time.Time
+		if until, err = s.atDesk(p.PartnerID, func() error { return s.deliverPaid(ctx, p) }); !until.IsZero() {
+			return later(until, nil)
+		}
 		if errors.Is(err, ErrUnacceptable) {
 			err = nil // the order's own work goes on with that
 		}

@@ -32,7 +32,7 @@ const (
 // workers says how many deliveries of each kind are made at once, so that nobody who
 // is slow holds up those of another kind.
 func (s *Service) workers() map[store.DeliveryKind]int {
-	return map[store.DeliveryKind]int{store.PaymentWork: 8, store.OrderWork: 4, store.OrderNews: 4}
+	return map[store.DeliveryKind]int{store.PaymentWork: 8, store.OrderWork: 8, store.OrderNews: 4}
 }
 
 // laterError says that a delivery is to be tried again at a time: there was nothing
@@ -180,12 +180,12 @@ func (s *Service) deliver(ctx context.Context, d store.Delivery) {
 	}
 }
 
-// rests keeps work with one provider from starving that with the others. Of a
-// provider at most sharePerProvider payments are worked on at once. One that was slow
-// to fail rests for a while, and then one attempt at a time is made.
+// rests keeps work with one provider, or one publisher's system, from starving that
+// with the others. With one at most sharePerProvider workers are busy at once. One that
+// was slow to fail rests for a while, and then one attempt at a time is made.
 type rests struct {
 	mu        sync.Mutex
-	providers map[string]*rest // by merchant and method
+	providers map[string]*rest // by merchant and method, or by partner
 }
 
 type rest struct {
@@ -216,6 +216,19 @@ func (r *rests) begin(key string) (until time.Time, ok bool) {
 	}
 	p.busy++
 	return time.Time{}, true
+}
+
+// atDesk does work with the system of a partner, or returns when to try again: one
+// that is slow to fail rests too.
+func (s *Service) atDesk(partnerID string, work func() error) (until time.Time, err error) {
+	desk := "desk " + partnerID
+	if until, ok := s.rests.begin(desk); !ok {
+		return until, nil
+	}
+	begun := time.Now()
+	err = work()
+	s.rests.end(desk, err != nil && time.Since(begun) >= slowCall)
+	return time.Time{}, err
 }
 
 // end notes what came of an attempt.

@@ -180,3 +180,65 @@ func TestWorkCancelled(t *testing.T) {
 		}
 	})
 }
+
+// slowDesk is a publisher's system that never answers.
+type slowDesk struct{}
+
+func (slowDesk) Take(ctx context.Context, _ order.HandOver) (order.Receipt, error) {
+	<-ctx.Done()
+	return order.Receipt{}, ctx.Err()
+}
+
+// A payer who comes back, and a provider that calls, do not wait for a publisher's
+// system that hangs: the money is taken, and the order is handed over later.
+func TestSettleWithHungDesk(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop(t)
+		s.Service = s.node(s.store, direct{s.bank}, func(c *order.Config) { c.Desks = map[string]order.Desk{partner: slowDesk{}} })
+		o := s.order()
+		due := s.pay(o.ID)
+		s.bank.pay(due.PaymentID)
+		begun := time.Now()
+		done := make(chan struct{})
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			defer close(done)
+			s.Settle(ctx, due.PaymentID)
+		}()
+		select {
+		case <-done:
+		case <-time.After(time.Minute):
+			t.Error("still waiting after a minute")
+		}
+		cancel()
+		<-done
+		if waited := time.Since(begun); waited > 15*time.Second {
+			t.Errorf("waited %v", waited)
+		}
+		if got := s.stored(o.ID); got.Status != store.OrderPaid {
+			t.Errorf("the order is %s", got.Status)
+		}
+	})
+}
+
+// A publisher's system that hangs keeps no other's orders waiting.
+func TestRunStarvesNoDesk(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop(t)
+		dead := s.node(s.store, direct{s.bank}, func(c *order.Config) {
+			c.Desks = map[string]order.Desk{partner: slowDesk{}, "other": s.press}
+		})
+		for range 60 {
+			s.order(func(o *store.Order, _ *order.Content) { o.Status = store.OrderPaid })
+		}
+		time.Sleep(time.Second)
+		o := s.order(func(o *store.Order, _ *order.Content) { o.PartnerID, o.Status = "other", store.OrderPaid })
+		go dead.Run(t.Context())
+		time.Sleep(3 * time.Minute) // it is due after one
+		if got := s.stored(o.ID); got.Status != store.OrderHandedOver {
+			t.Errorf("the order is %s", got.Status)
+		}
+	})
+}
