@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -110,7 +111,8 @@ type world struct {
 	refs     map[string]string // externalReference: the payment that has it
 	started  []string          // payments that somebody was told of
 	refunded map[string]bool   // by the host
-	claimed  map[string]int64
+	seen     map[int64]bool    // orders that somebody has tried to store
+	named    map[string]int64  // externalOrderId: the order that has it
 }
 
 // node is one run of the program. What it does after its crash has no effect.
@@ -126,7 +128,10 @@ type actorKey struct{}
 func newWorld(t *testing.T, seed uint64, story bool) *world {
 	w := &world{
 		shop: newShop(t), t: t, rng: rand.New(rand.NewPCG(seed, 0)), story: story,
-		refs: map[string]string{}, refunded: map[string]bool{}, claimed: map[string]int64{},
+		refs: map[string]string{}, refunded: map[string]bool{}, seen: map[int64]bool{}, named: map[string]int64{},
+	}
+	if err := w.store.PutVoucher(t.Context(), store.Voucher{PartnerID: partner, Code: "GIFT", Coupons: []store.CouponID{{Code: "TOTT", Number: 1}}}); err != nil {
+		t.Fatal(err)
 	}
 	b := w.bank
 	b.instant = w.chance(0.25)
@@ -333,6 +338,12 @@ func (w *world) play() {
 		rng := w.fork()
 		w.actor(fmt.Sprintf("renewer%d", i), func(ctx context.Context) { w.renew(ctx, rng) })
 	}
+	if w.chance(0.4) {
+		for i := range 1 + w.rng.IntN(3) {
+			rng := w.fork()
+			w.actor(fmt.Sprintf("buyer%d", i), func(ctx context.Context) { w.buyer(ctx, rng, i) })
+		}
+	}
 	if w.chance(0.3) {
 		rng := w.fork()
 		w.actor("host", func(ctx context.Context) { w.host(ctx, rng) })
@@ -504,7 +515,7 @@ func (w *world) script(ctx context.Context, rng *rand.Rand, nth int) {
 	}
 	rest(rng, time.Hour)
 	for i := range 1 + rng.IntN(2) { // an order, or two that are after the same money
-		w.claim(ctx, rng, got.ID, int64(2000+10*nth+i))
+		w.claim(ctx, rng, got.ID, 10*nth+i)
 	}
 }
 
@@ -518,30 +529,90 @@ func (w *world) hold(reference, id string) {
 	w.refs[reference] = id
 }
 
-// claim places an order that names the payment, as placing does.
-func (w *world) claim(ctx context.Context, rng *rand.Rand, id string, orderID int64) {
-	n := w.at(rng.IntN(2))
-	p, err := n.svc.Settle(ctx, id)
-	if err != nil || len(p.Orders) > 0 || p.Status != store.PaymentAuthorized && p.Status != store.PaymentCaptured {
+// claim places an order that names the payment, and again when it does not hear of it.
+func (w *world) claim(ctx context.Context, rng *rand.Rand, id string, nth int) {
+	c := order.Content{ExternalID: fmt.Sprintf("claim %d", nth), PaymentRef: id, Lines: []order.Line{{SpecType: "coupon", SpecCode: "TOTT", SpecNo: 1}}}
+	if rng.IntN(4) == 0 {
+		c.ExternalID = "" // nothing tells a repetition from another order
+	}
+	w.place(ctx, rng, c)
+}
+
+// buyer places an order with a voucher that another may be after too, and mostly pays
+// for the rest of it.
+func (w *world) buyer(ctx context.Context, rng *rand.Rand, nth int) {
+	rest(rng, time.Minute)
+	c := order.Content{Method: order.CreditCardPayEx, ExternalID: fmt.Sprintf("buyer %d", nth/2), Lines: []order.Line{{SpecType: "coupon", SpecCode: "TOTT", SpecNo: 1, VoucherCode: "GIFT"}}}
+	switch rng.IntN(4) {
+	case 0:
+		c.ExternalID = ""
+	case 1:
+		c.ExternalID = fmt.Sprintf("buyer %d alone", nth)
+	}
+	if rng.IntN(3) > 0 { // and one that costs money
+		c.Lines = append(c.Lines, order.Line{SpecType: "coupon", SpecCode: "TOTT", SpecNo: 1})
+	}
+	o := w.place(ctx, rng, c)
+	if o.ID == 0 || o.Status != store.OrderPreliminary {
 		return
 	}
-	s := &faultyStore{Store: w.shop.store, n: n}
-	now := time.Now()
-	o := store.Order{
-		ID: orderID, PartnerID: partner, ClientID: site, Status: store.OrderAwaitingPayment, PaymentID: id, Method: p.Method,
-		MerchantID: p.MerchantID, Amount: p.Amount, Currency: p.Currency, Data: []byte(`{"orderLines":[{"price":29900}]}`), OrderedAt: now, CreatedAt: now, UpdatedAt: now,
+	buy := checkout(o.ID)
+	buy.UserID = mallory
+	due, _ := w.at(rng.IntN(2)).svc.Pay(ctx, buy)
+	w.note(due.PaymentID)
+	if due.RedirectURL == "" {
+		return
 	}
-	if p.Status == store.PaymentCaptured {
-		o.Status = store.OrderPaid
-	} else {
-		p.Status = store.PaymentCapturing
+	w.atBank(rng, due.PaymentID)
+	if rng.IntN(2) == 0 {
+		w.at(rng.IntN(2)).svc.Settle(ctx, due.PaymentID)
 	}
-	p.Orders, p.UpdatedAt = []int64{o.ID}, now
-	d := store.Delivery{Kind: store.OrderWork, ID: strconv.FormatInt(o.ID, 10), Data: []byte(`{"partnerId":"paper","clientId":"no.paper"}`), DueAt: now.Add(time.Minute), CreatedAt: now, ExpiresAt: store.NoEnd}
-	if s.PutDelivery(ctx, d) != nil || s.CommitOrders(ctx, []store.Order{o}, []store.Payment{p}) != nil {
-		return // nobody may know whether it was placed
+}
+
+// place places an order at one node or both, until it is told of it or has enough.
+func (w *world) place(ctx context.Context, rng *rand.Rand, c order.Content) order.Order {
+	client, err := w.store.Client(ctx, site)
+	if err != nil {
+		w.t.Error(err)
+		return order.Order{}
 	}
-	n.svc.Settle(ctx, id)
+	c.Payer = order.Person{LastName: "Nordmann", PostalCode: "0150", Emails: []string{"kari@example.com"}}
+	p := order.Placement{Client: &client, Body: store.DigestOf(fmt.Sprint(c.ExternalID, len(c.Lines))), Content: c}
+	for range 1 + rng.IntN(3) {
+		tabs := 1 + rng.IntN(2)
+		if c.ExternalID == "" {
+			tabs = 1
+		}
+		got := make([]order.Order, tabs)
+		var wg sync.WaitGroup
+		for i := range got {
+			at, mine := rng.IntN(2), context.WithValue(ctx, actorKey{}, fmt.Sprintf("%v.%d", ctx.Value(actorKey{}), i))
+			wg.Go(func() {
+				o, err := w.at(at).svc.Place(mine, p)
+				if w.tell("%v places %q: %d %s %v", mine.Value(actorKey{}), c.ExternalID, o.ID, o.Status, err); err != nil {
+					return
+				}
+				got[i] = o
+				if c.ExternalID == "" {
+					return
+				}
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				if other, ok := w.named[c.ExternalID]; ok && other != o.ID {
+					w.t.Errorf("%q is order %d and order %d", c.ExternalID, other, o.ID)
+				}
+				w.named[c.ExternalID] = o.ID
+			})
+		}
+		wg.Wait()
+		for _, o := range got {
+			if o.ID != 0 {
+				return o
+			}
+		}
+		rest(rng, time.Minute)
+	}
+	return order.Order{}
 }
 
 // callbacks are those of the bank, and of others: late, twice, forged, replayed.
@@ -636,9 +707,9 @@ func (w *world) all() (orders []store.Order, payments []store.Payment) {
 		}
 	}
 	ids := slices.Clone(w.orders)
-	for i := range int64(100) {
-		ids = append(ids, 2000+i) // that claimed payments
-	}
+	w.mu.Lock()
+	ids = slices.AppendSeq(ids, maps.Keys(w.seen))
+	w.mu.Unlock()
 	for _, p := range payments {
 		ids = append(ids, p.Orders...)
 	}
@@ -658,10 +729,30 @@ func final(p store.Payment) bool {
 
 func (w *world) settled() bool {
 	orders, payments := w.all()
-	return !slices.ContainsFunc(payments, func(p store.Payment) bool { return !final(p) }) &&
+	return w.gift(orders) == "" && !slices.ContainsFunc(payments, func(p store.Payment) bool { return !final(p) }) &&
 		!slices.ContainsFunc(orders, func(o store.Order) bool {
 			return o.Status == store.OrderPaid || o.Status == store.OrderAwaitingPayment
 		})
+}
+
+// gift says what is wrong with the voucher: it is spent by the one order that has it,
+// or by none.
+func (w *world) gift(orders []store.Order) string {
+	v, err := w.store.Voucher(w.t.Context(), partner, "GIFT")
+	if err != nil {
+		return err.Error()
+	}
+	var by []string
+	for _, o := range orders {
+		if !strings.Contains(string(o.Data), "GIFT") || o.Status == store.OrderCancelled || o.Status == store.OrderFailed {
+			continue
+		}
+		by = append(by, fmt.Sprintf("order:%d:0", o.ID))
+	}
+	if got := strings.Join(by, ", "); got != v.SpentBy {
+		return fmt.Sprintf("the voucher is spent by %q, and was used by %q", v.SpentBy, got)
+	}
+	return ""
 }
 
 // judge looks whether money and orders agree.
@@ -671,6 +762,9 @@ func (w *world) judge() {
 		t.Error(fault)
 	}
 	orders, payments := w.all()
+	if fault := w.gift(orders); fault != "" {
+		t.Error(fault)
+	}
 	byID, paidFor := map[int64]store.Order{}, map[int64][]string{}
 	for _, o := range orders {
 		byID[o.ID] = o
@@ -716,7 +810,7 @@ func (w *world) judge() {
 			if len(by) == 0 && w.refunded[o.PaymentID] {
 				continue
 			}
-			if len(by) != 1 || by[0] != o.PaymentID {
+			if free := o.Amount == 0 && o.PaymentID == "" && len(by) == 0; !free && (len(by) != 1 || by[0] != o.PaymentID) {
 				t.Errorf("order %d is handed over, and was paid for by %v", o.ID, by)
 			}
 			if taken == 0 {
@@ -768,6 +862,9 @@ func (s *faultyStore) CommitOrders(ctx context.Context, orders []store.Order, pa
 	var what []string
 	for _, o := range orders {
 		what = append(what, fmt.Sprintf("order %d %s", o.ID, o.Status))
+		s.n.w.mu.Lock()
+		s.n.w.seen[o.ID] = true
+		s.n.w.mu.Unlock()
 	}
 	for _, p := range payments {
 		what = append(what, fmt.Sprintf("payment %s %s", p.ID, p.Status))
@@ -780,6 +877,12 @@ func (s *faultyStore) CommitOrders(ctx context.Context, orders []store.Order, pa
 
 func (s *faultyStore) Order(ctx context.Context, id int64) (store.Order, error) {
 	return do(ctx, s.n, fmt.Sprintf("Order %d", id), false, func() (store.Order, error) { return s.Store.Order(ctx, id) })
+}
+
+func (s *faultyStore) OrderByExternalID(ctx context.Context, clientID, externalID string) (store.Order, error) {
+	return do(ctx, s.n, "OrderByExternalID "+externalID, false, func() (store.Order, error) {
+		return s.Store.OrderByExternalID(ctx, clientID, externalID)
+	})
 }
 
 func (s *faultyStore) Payment(ctx context.Context, id string) (store.Payment, error) {
