@@ -295,7 +295,7 @@ func (s *Service) workOrder(ctx context.Context, d store.Delivery) error {
 	case err != nil:
 		return fmt.Errorf("look up order: %w", err)
 	case len(o.Data) == 0:
-		return s.releaseSealed(ctx, d, id)
+		return s.releaseVoid(ctx, d, o)
 	case o.Status == store.OrderPaid, o.Status == store.OrderHandedOver:
 		until, err := s.atDesk(o.PartnerID, func() error { return s.handOver(ctx, id) })
 		now := time.Now()
@@ -328,14 +328,22 @@ func (s *Service) orphan(ctx context.Context, d store.Delivery, id int64) error 
 		s.c.Logger.ErrorContext(ctx, "a delivery says nothing of its order", "delivery", d.ID)
 		return nil
 	}
-	o, err := s.void(ctx, store.Order{ID: id, PartnerID: w.PartnerID, ClientID: w.ClientID})
-	switch {
-	case err != nil && !errors.Is(err, errVoid):
+	if _, err := s.void(ctx, store.Order{ID: id, PartnerID: w.PartnerID, ClientID: w.ClientID}); err != nil && !errors.Is(err, errVoid) {
 		return err
-	case o.ID != 0: // it was placed at this moment
-		return later(time.Now().Add(leastPause), nil)
 	}
-	return s.releaseSealed(ctx, d, id)
+	return later(time.Now(), nil) // it is there, or its ID is given up
+}
+
+// releaseVoid gives back what was used for an order whose ID was given up, until
+// nobody can be at it any more who has not heard of that.
+func (s *Service) releaseVoid(ctx context.Context, d store.Delivery, o store.Order) error {
+	if err := s.releaseSealed(ctx, d, o.ID); err != nil {
+		return err
+	}
+	if ready := o.CreatedAt.Add(orphanAfter); time.Now().Before(ready) {
+		return later(ready, nil)
+	}
+	return nil
 }
 
 // releaseSealed gives the vouchers back that the delivery names.

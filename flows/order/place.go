@@ -503,7 +503,7 @@ func (s *Service) takeBack(ctx context.Context, d draft, void bool) (store.Order
 		}
 	}
 	err := s.release(ctx, d.vouchers)
-	if err == nil {
+	if err == nil && d.order.ExternalID == "" { // else the delivery is that of all who place it
 		err = s.c.Store.FinishDelivery(ctx, store.OrderWork, orderKey(d.order.ID))
 	}
 	if err != nil {

@@ -694,3 +694,84 @@ func TestPlaceWithFaults(t *testing.T) {
 		}
 	}
 }
+
+// meddled is a store whose node does something else after a delivery is put, and
+// dies at its next commit.
+type meddled struct {
+	order.Store
+	after func()
+	dead  bool
+}
+
+func (s *meddled) PutDelivery(ctx context.Context, d store.Delivery) error {
+	err := s.Store.PutDelivery(ctx, d)
+	s.after()
+	return err
+}
+
+func (s *meddled) CommitOrders(ctx context.Context, orders []store.Order, payments []store.Payment) error {
+	s.dead = true
+	return errFault
+}
+
+func (s *meddled) Order(ctx context.Context, id int64) (store.Order, error) {
+	if s.dead {
+		return store.Order{}, errFault
+	}
+	return s.Store.Order(ctx, id)
+}
+
+// refusing is a store that refuses the first commit.
+type refusing struct {
+	order.Store
+	refused bool
+}
+
+func (s *refusing) CommitOrders(ctx context.Context, orders []store.Order, payments []store.Payment) error {
+	if !s.refused {
+		s.refused = true
+		return errFault
+	}
+	return s.Store.CommitOrders(ctx, orders, payments)
+}
+
+// A voucher is given back that a node has spent which crashes then, while another
+// that has placed the same order gives that up.
+func TestVoucherIsNotLost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMarket(t)
+		l := coupon("A")
+		l.VoucherCode = "GIFT"
+		p := m.of("", l)
+		p.ExternalID = "e1"
+		healthy := m.config.Store
+		m.config.Store = &refusing{Store: healthy}
+		other := m.node(t)
+		dies := &meddled{Store: healthy}
+		dies.after = func() {
+			if _, err := other.Place(t.Context(), p); err == nil {
+				t.Error("the other has placed it")
+			}
+		}
+		m.config.Store = dies
+		if _, err := m.node(t).Place(t.Context(), p); err == nil {
+			t.Error("it is placed")
+		}
+		if by := m.spentBy(t, "GIFT"); by == "" {
+			t.Fatal("the voucher was not spent")
+		}
+		for range 10 {
+			time.Sleep(time.Minute)
+			if _, err := m.Work(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if by := m.spentBy(t, "GIFT"); by != "" {
+			t.Errorf("the voucher stays spent by %q", by)
+		}
+		if _, err := m.store.ClaimDelivery(t.Context(), store.OrderWork, store.NoEnd, store.NoEnd); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("a delivery is left: %v", err)
+		}
+	})
+}
