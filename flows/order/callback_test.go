@@ -150,3 +150,75 @@ func TestCallbackAfterTheEnd(t *testing.T) {
 		}
 	}
 }
+
+// Money that comes after the end of a payment is given back, and the payment that the
+// order waits for meanwhile goes on.
+func TestCallbackAfterTheEndOfAnother(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop(t)
+		s.bank.instant, s.bank.wrong = true, true // it takes less, too
+		o := s.order()
+		first := s.pay(o.ID)
+		s.bank.end(first.PaymentID, order.Failed)
+		s.settle(first.PaymentID)
+		time.Sleep(time.Minute)
+		second := s.pay(o.ID)
+		if second.PaymentID == first.PaymentID {
+			t.Fatal("the order is paid for with a payment that failed")
+		}
+		s.bank.mu.Lock()
+		a := s.bank.payments[first.PaymentID]
+		a.state = order.Open
+		s.bank.mu.Unlock()
+		s.bank.pay(first.PaymentID)
+		s.bank.wrong = false
+		start, _ := s.bank.find(first.PaymentID)
+		proof, c := s.called(s.payment(first.PaymentID), start)
+		if err := s.ReadCallback(t.Context(), proof, c); err != nil {
+			t.Error(err)
+		}
+		if p := s.payment(first.PaymentID); p.Status != store.PaymentRefunded || a.captured != a.refunded {
+			t.Errorf("the payment is %s, and the bank has %d of it", p.Status, a.captured-a.refunded)
+		}
+		if got := s.stored(o.ID); got.Status != store.OrderAwaitingPayment || got.PaymentID != second.PaymentID {
+			t.Errorf("the order is %s by %s", got.Status, got.PaymentID)
+		}
+		s.bank.pay(second.PaymentID)
+		s.settle(second.PaymentID)
+		if got := s.stored(o.ID); got.Status != store.OrderHandedOver || s.press.count(o.ID) != 1 {
+			t.Errorf("the order is %s", got.Status)
+		}
+	})
+}
+
+// The node that is told of money after the end may crash when that is stored: another
+// gives it back.
+func TestCallbackAfterTheEndIsQueued(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop(t)
+		o := s.order()
+		due := s.pay(o.ID)
+		p := s.settle(due.PaymentID)
+		time.Sleep(25 * time.Hour)
+		s.work(s.Service, 3, time.Hour) // it is released
+		if p = s.payment(p.ID); p.Status != store.PaymentReleased {
+			t.Fatalf("the payment is %s", p.Status)
+		}
+		s.bank.mu.Lock()
+		s.bank.payments[p.ID].state = order.Open
+		s.bank.mu.Unlock()
+		s.bank.pay(p.ID)
+		dead := s.node(s.store, &outage{direct: direct{s.bank}, fail: map[string]error{"Cancel": errFault}})
+		start, _ := s.bank.find(p.ID)
+		proof, c := s.called(p, start)
+		if err := dead.ReadCallback(t.Context(), proof, c); err == nil {
+			t.Error("the money is given back by a bank that is down")
+		}
+		s.work(s.Service, 3, time.Hour)
+		if a := s.bank.payments[p.ID]; a.state != order.Released {
+			t.Errorf("the bank says %s", a.state)
+		}
+	})
+}

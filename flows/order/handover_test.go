@@ -850,3 +850,67 @@ func TestTemporaryAccessOfArticle(t *testing.T) {
 		})
 	}
 }
+
+// interrupted is a store at which something happens when a payment is read.
+type interrupted struct {
+	order.Store
+	at func()
+}
+
+func (s *interrupted) Payment(ctx context.Context, id string) (store.Payment, error) {
+	if at := s.at; at != nil {
+		s.at = nil
+		at()
+	}
+	return s.Store.Payment(ctx, id)
+}
+
+// An order that is paid for by another payment while it is being closed stays paid.
+func TestOrderIsPaidWhileItIsClosed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMarket(t)
+		o, err := m.Place(t.Context(), m.of(order.CreditCardPayEx, coupon("A")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		due, err := m.Pay(t.Context(), order.Checkout{OrderIDs: []int64{o.ID}, UserID: kari, ReturnURL: "https://login.example/back"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.till.set(due.PaymentID, order.Failed)
+		if _, err := m.Settle(t.Context(), due.PaymentID); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour) // the payment's own work is done
+		if _, err := m.Work(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(25 * time.Hour)
+		m.config.Store = &interrupted{Store: m.store, at: func() {
+			o, err := m.store.Order(t.Context(), o.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := m.store.Payment(t.Context(), due.PaymentID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.ID, p.Version, p.Status = "ANOTHERPAYMENT", 0, store.PaymentCaptured
+			o.PaymentID, o.Status = p.ID, store.OrderPaid
+			if err := m.store.CommitOrders(t.Context(), []store.Order{o}, []store.Payment{p}); err != nil {
+				t.Fatal(err)
+			}
+		}}
+		late := m.node(t)
+		for range 5 {
+			if _, err := late.Work(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Hour)
+		}
+		if o, err := m.store.Order(t.Context(), o.ID); err != nil || o.Status != store.OrderHandedOver {
+			t.Errorf("the order is %s, %v", o.Status, err)
+		}
+	})
+}
