@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"syscall"
 	"time"
 )
@@ -43,9 +44,12 @@ func NewNotifier(insecureAllowLoopback bool) func(ctx context.Context, address s
 	return func(ctx context.Context, address string) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 		if err != nil {
-			return fmt.Errorf("api: callbackUrl: %w", err)
+			return errors.New("api: callbackUrl is none")
 		}
 		res, err := client.Do(req)
+		if e, ok := errors.AsType[*url.Error](err); ok {
+			err = e.Err // without the address: it is the client's, and may hold a secret
+		}
 		if err != nil {
 			return fmt.Errorf("api: callbackUrl: %w", err)
 		}
@@ -68,15 +72,19 @@ var notPublic = []netip.Prefix{
 	netip.MustParsePrefix("198.51.100.0/24"),
 	netip.MustParsePrefix("203.0.113.0/24"),
 	netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("64:ff9b::/96"), // any IPv4 address, translated
-	netip.MustParsePrefix("64:ff9b:1::/48"),
-	netip.MustParsePrefix("2002::/16"), // any IPv4 address, by 6to4
-	netip.MustParsePrefix("2001::/32"), // Teredo
+	netip.MustParsePrefix("192.88.99.0/24"), // relays of 6to4
+	netip.MustParsePrefix("2002::/16"),      // any IPv4 address, by 6to4
+	netip.MustParsePrefix("2001::/23"),      // of protocols, such as Teredo
 	netip.MustParsePrefix("2001:db8::/32"),
+	netip.MustParsePrefix("3fff::/20"), // for documents
 }
 
+// globalIPv6 is all of IPv6 that is given out for the Internet (RFC 4291, section
+// 2.4). Outside stand the translated and the embedded forms of IPv4 addresses.
+var globalIPv6 = netip.MustParsePrefix("2000::/3")
+
 func isPublic(a netip.Addr) bool {
-	if !a.IsGlobalUnicast() || a.IsPrivate() || a.Zone() != "" {
+	if !a.IsGlobalUnicast() || a.IsPrivate() || a.Zone() != "" || a.Is6() && !globalIPv6.Contains(a) {
 		return false
 	}
 	for _, p := range notPublic {

@@ -28,6 +28,12 @@ func TestNotifier(t *testing.T) {
 			t.Errorf("%s was taken for an answer", path)
 		}
 	}
+	site.Close()
+	for _, address := range []string{site.URL + "/ok?secret=x", "https://down.invalid/?secret=x", "https://a b/?secret=x", "%zz?secret=x"} {
+		if err := fetch(t.Context(), address); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v, which is logged", address, err)
+		}
+	}
 	if want := "GET /ok?orderId=7&fulfillmentStatus=success"; len(got) != 1 || got[0] != want {
 		t.Errorf("the client was told %q, want %q once", got, want)
 	}
@@ -43,6 +49,9 @@ func TestNotifierStaysOutside(t *testing.T) {
 		site.URL, "http://localhost" + port, "http://[::1]" + port, "http://[::ffff:127.0.0.1]" + port, "http://0.0.0.0" + port,
 		"http://10.0.0.1" + port, "http://192.168.1.1" + port, "http://172.16.0.1" + port, "http://169.254.169.254" + port,
 		"http://100.64.0.1" + port, "http://198.18.0.1" + port, "http://[fe80::1]" + port, "http://[fd00::1]" + port,
+		"http://[::127.0.0.1]" + port, "http://[::ffff:0:127.0.0.1]" + port, "http://[fec0::1]" + port, "http://[100::1]" + port,
+		"http://[5f00::1]" + port, "http://[64:ff9b:1::1]" + port, "http://[2001::1]" + port, "http://[2001:10::1]" + port, "http://[3fff::1]" + port,
+		"http://[::]" + port, "http://192.88.99.1" + port,
 		"http://[64:ff9b::7f00:1]" + port, "http://[2002:7f00:1::]" + port, "http://224.0.0.1" + port, "http://255.255.255.255" + port,
 	} {
 		began := time.Now()

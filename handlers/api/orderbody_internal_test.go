@@ -125,6 +125,20 @@ func TestWhen(t *testing.T) {
 	}
 }
 
+// XML does not say what is a number and what a text.
+func TestWhenInXML(t *testing.T) {
+	t.Parallel()
+	day := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	for text, want := range map[string]time.Time{
+		"20260301": day, "2026-03-01": day, " 1772323200000 ": day, "1772323200001": day.Add(time.Millisecond), "": {}, "0": time.UnixMilli(0),
+	} {
+		var in OrderRequest
+		if err := decodeEither(bodyOf("application/xml", "<data><orderDate>"+text+"</orderDate></data>"), &in); err != nil || !in.OrderDate.Equal(want) {
+			t.Errorf("%q is %v (%v), want %v", text, in.OrderDate, err, want)
+		}
+	}
+}
+
 func TestMinor(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

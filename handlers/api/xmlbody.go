@@ -118,7 +118,7 @@ func (e *element) as(t reflect.Type, path string) (any, error) {
 	case len(e.children) == 0 && text == "":
 		return nil, nil
 	case t == reflect.TypeFor[When]() && len(e.children) == 0:
-		if jsonNumber.MatchString(text) {
+		if len(text) != len("20060102") && jsonNumber.MatchString(text) { // that is a day, as a text in JSON
 			return json.Number(text), nil
 		}
 		return text, nil
