@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/connectid-kit/connectid/flows/order"
 	"github.com/connectid-kit/connectid/middleware"
@@ -94,6 +95,26 @@ func (s *Server) placeUserOrder(w http.ResponseWriter, r *http.Request, t middle
 	return s.place(w, r, t, u.ID)
 }
 
+// vouchersPerMinute is how many orders with a voucher a user may send: who guesses
+// codes does not get far. Clients ask about vouchers anyway, and are trusted with it.
+const vouchersPerMinute = 20
+
+// countVouchers counts an order of a user that names a voucher.
+func (s *Server) countVouchers(w http.ResponseWriter, r *http.Request, userID string, in *OrderRequest) error {
+	if userID == "" || !slices.ContainsFunc(in.OrderLines, func(l OrderLine) bool { return l.VoucherCode != "" }) {
+		return nil
+	}
+	q, err := s.vouchers.Take(r.Context(), userID)
+	if err != nil {
+		return fmt.Errorf("count an order with a voucher: %w", err)
+	}
+	if !q.Allowed {
+		q.Set(w.Header())
+		return &Error{Status: http.StatusTooManyRequests, Type: "TooManyRequests", Message: "too many orders with vouchers: wait for the seconds in Retry-After"}
+	}
+	return nil
+}
+
 // placeClientOrder serves POST v1/client/order.
 func (s *Server) placeClientOrder(w http.ResponseWriter, r *http.Request, t middleware.Token) error {
 	return s.place(w, r, t, "")
@@ -110,6 +131,9 @@ func (s *Server) place(w http.ResponseWriter, r *http.Request, t middleware.Toke
 	}
 	content, err := in.content()
 	if err != nil {
+		return err
+	}
+	if err := s.countVouchers(w, r, userID, &in); err != nil {
 		return err
 	}
 	body, err := json.Marshal(content) // the same for the same order in either form

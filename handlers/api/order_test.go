@@ -559,7 +559,7 @@ func TestVoucherRace(t *testing.T) {
 	for i := range codes {
 		wg.Go(func() {
 			path, token := userOrder, userToken
-			if i%2 == 0 {
+			if i%4 != 0 { // a user may not try so many
 				path, token = clientOrder, clientToken
 			}
 			w := post(c, path, token, with(body, fmt.Sprintf(`"externalOrderId":"voucher %d"`, i)))
@@ -575,6 +575,30 @@ func TestVoucherRace(t *testing.T) {
 	}
 	if count[200] != 1 || count[400] != 63 {
 		t.Errorf("the answers were %v, want one 200 and 63 times 400", count)
+	}
+}
+
+// A user who guesses codes is stopped, and nobody else.
+func TestVoucherGuesses(t *testing.T) {
+	t.Parallel()
+	c := newCounter(t)
+	guess := func(path, token string, i int) *httptest.ResponseRecorder {
+		return post(c, path, token, strings.Replace(cardOrder, `"productSpecNo":60}`, fmt.Sprintf(`"productSpecNo":60,"voucherCode":"GUESS-%d"}`, i), 1))
+	}
+	for i := range 20 {
+		if w := guess(userOrder, userToken, i); w.Code != 400 {
+			t.Fatalf("guess %d: %d %s", i, w.Code, w.Body)
+		}
+	}
+	for _, token := range []string{userToken, orderingUser} { // of the same user
+		w := post(c, userOrder, token, strings.Replace(cardOrder, `"productSpecNo":60}`, `"productSpecNo":60,"voucherCode":"GAVE-1"}`, 1))
+		if w.Code != 429 || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "TooManyRequests") {
+			t.Errorf("a right code after 20 wrong ones: %d %s", w.Code, w.Body)
+		}
+	}
+	c.place(userOrder, userToken, freeOrder)
+	if w := guess(clientOrder, clientToken, 20); w.Code != 400 {
+		t.Errorf("a client: %d", w.Code)
 	}
 }
 

@@ -146,6 +146,7 @@ type Server struct {
 	bearer    *middleware.Bearer
 	perClient *middleware.RateLimiter
 	anonymous *middleware.RateLimiter
+	vouchers  *middleware.RateLimiter
 	bounds    *middleware.Bounds
 	lives     *middleware.Lifecycles
 	described atomic.Pointer[documents]
@@ -179,6 +180,10 @@ func New(c Config) (*Server, error) {
 	s.anonymous, err = middleware.NewRateLimiter(middleware.RateLimitConfig{
 		Counters: c.Counters, Name: "api-address", Key: c.Addresses.KeyOf, Timeout: c.Timeout,
 		Limit: c.AnonymousPerMinute, Refuse: s.refuseCall,
+	})
+	errs = append(errs, err)
+	s.vouchers, err = middleware.NewRateLimiter(middleware.RateLimitConfig{
+		Counters: c.Counters, Name: "api-voucher", Timeout: c.Timeout, Limit: vouchersPerMinute,
 	})
 	errs = append(errs, err)
 	s.bounds, err = middleware.NewBounds(middleware.BoundsConfig{MaxBody: c.MaxBody, Refuse: s.refuseBound})
