@@ -44,13 +44,13 @@ func TestSchedules(t *testing.T) {
 }
 
 const (
-	paper = "paper"
-	site  = "no.paper"
-	buyer = "a11ce0000000000000000000000000a1"
+	paper         = "paper"
+	site          = "no.paper"
+	scheduledUser = "a11ce0000000000000000000000000a1"
 )
 
-// till is a bank whose answers get lost.
-type till struct {
+// lossyBank is a bank whose answers get lost.
+type lossyBank struct {
 	mu       sync.Mutex
 	rng      *rand.Rand
 	calm     bool
@@ -61,7 +61,7 @@ type till struct {
 
 var errLost = errors.New("the answer is lost")
 
-func (b *till) do(id string, f func(order.State) (order.State, error)) (order.Standing, error) {
+func (b *lossyBank) do(id string, f func(order.State) (order.State, error)) (order.Standing, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.calm && b.rng.IntN(12) == 0 {
@@ -78,7 +78,7 @@ func (b *till) do(id string, f func(order.State) (order.State, error)) (order.St
 	return order.Standing{State: state, Amount: b.starts[id].Amount, Currency: b.starts[id].Currency}, err
 }
 
-func (b *till) Start(_ context.Context, s order.Start) (order.Started, error) {
+func (b *lossyBank) Start(_ context.Context, s order.Start) (order.Started, error) {
 	b.mu.Lock()
 	if b.states[s.ID] == "" {
 		b.states[s.ID], b.starts[s.ID] = order.Open, s
@@ -88,11 +88,11 @@ func (b *till) Start(_ context.Context, s order.Start) (order.Started, error) {
 	return order.Started{Ref: "till " + s.ID, RedirectURL: "https://till.example/" + s.ID}, err
 }
 
-func (b *till) Standing(_ context.Context, r order.Ref) (order.Standing, error) {
+func (b *lossyBank) Standing(_ context.Context, r order.Ref) (order.Standing, error) {
 	return b.do(r.ID, func(s order.State) (order.State, error) { return s, nil })
 }
 
-func (b *till) Capture(_ context.Context, r order.Ref, _ order.Action) (order.Standing, error) {
+func (b *lossyBank) Capture(_ context.Context, r order.Ref, _ order.Action) (order.Standing, error) {
 	return b.do(r.ID, func(s order.State) (order.State, error) {
 		if s != order.Authorized && s != order.Captured {
 			return s, order.ErrRefused
@@ -104,7 +104,7 @@ func (b *till) Capture(_ context.Context, r order.Ref, _ order.Action) (order.St
 	})
 }
 
-func (b *till) Cancel(_ context.Context, r order.Ref, _ order.Action) (order.Standing, error) {
+func (b *lossyBank) Cancel(_ context.Context, r order.Ref, _ order.Action) (order.Standing, error) {
 	return b.do(r.ID, func(s order.State) (order.State, error) {
 		switch s {
 		case order.Open, order.Authorized:
@@ -116,7 +116,7 @@ func (b *till) Cancel(_ context.Context, r order.Ref, _ order.Action) (order.Sta
 	})
 }
 
-func (b *till) Refund(_ context.Context, r order.Ref, _ order.Action) (order.Standing, error) {
+func (b *lossyBank) Refund(_ context.Context, r order.Ref, _ order.Action) (order.Standing, error) {
 	return b.do(r.ID, func(s order.State) (order.State, error) {
 		if s != order.Captured && s != order.Refunded {
 			return s, order.ErrRefused
@@ -125,12 +125,12 @@ func (b *till) Refund(_ context.Context, r order.Ref, _ order.Action) (order.Sta
 	})
 }
 
-func (b *till) Callback(context.Context, order.Callback) (string, error) {
+func (b *lossyBank) Callback(context.Context, order.Callback) (string, error) {
 	return "", order.ErrForged
 }
 
 // payer is what she does at the bank.
-func (b *till) payer(id string) {
+func (b *lossyBank) payer(id string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.states[id] == order.Open {
@@ -162,7 +162,7 @@ func sell(t *testing.T, file string, seed uint64) {
 	}
 	ring, err := keys.New([][]byte{[]byte("an odd key of thirty-two bytes..")})
 	must(err)
-	bank := &till{rng: rand.New(rand.NewPCG(seed, 1)), states: map[string]order.State{}, starts: map[string]order.Start{}, captures: map[string]int{}}
+	bank := &lossyBank{rng: rand.New(rand.NewPCG(seed, 1)), states: map[string]order.State{}, starts: map[string]order.Start{}, captures: map[string]int{}}
 	desk := &takings{taken: map[int64]bool{}}
 	var nodes [2]*order.Service
 	var first *sqlitestore.Store
@@ -226,7 +226,7 @@ func sell(t *testing.T, file string, seed uint64) {
 	pay := func(ids []int64) {
 		actor(func(ctx context.Context, node *order.Service) {
 			for range 3 {
-				due, err := node.Pay(ctx, order.Checkout{OrderIDs: ids, UserID: buyer, ReturnURL: "https://login.example/back"})
+				due, err := node.Pay(ctx, order.Checkout{OrderIDs: ids, UserID: scheduledUser, ReturnURL: "https://login.example/back"})
 				if err != nil {
 					continue
 				}
