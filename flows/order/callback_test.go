@@ -1,6 +1,7 @@
 package order_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -221,4 +222,37 @@ func TestCallbackAfterTheEndIsQueued(t *testing.T) {
 			t.Errorf("the bank says %s", a.state)
 		}
 	})
+}
+
+// careless is a provider that believes what callbacks say of themselves.
+type careless struct{ direct }
+
+func (careless) Callback(_ context.Context, c order.Callback) (string, error) {
+	return string(c.Body), nil
+}
+
+// The address of one payment or merchant is no other's, whatever the provider makes
+// of what comes there.
+func TestCallbackIsForItsOwn(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.Service = s.node(s.store, careless{direct{s.bank}})
+	a, b := s.pay(s.order().ID), s.pay(s.order().ID)
+	begun, _ := s.bank.find(a.PaymentID)
+	proof, good := s.called(store.Payment{ID: a.PaymentID}, begun)
+	s.bank.pay(b.PaymentID)
+	good.Body = []byte(b.PaymentID)
+	webhook := order.Callback{MerchantID: "second", Method: order.CreditCardPayEx, Body: []byte(b.PaymentID)}
+	for name, call := range map[string]func() error{
+		"at another payment's address": func() error { return s.ReadCallback(t.Context(), proof, good) },
+		"at another merchant's":        func() error { return s.ReadCallback(t.Context(), "", webhook) },
+	} {
+		if err := call(); !errors.Is(err, order.ErrForged) || s.payment(b.PaymentID).Status != store.PaymentOpen {
+			t.Errorf("%s: %v, %s", name, err, s.payment(b.PaymentID).Status)
+		}
+	}
+	webhook.MerchantID = "main"
+	if err := s.ReadCallback(t.Context(), "", webhook); err != nil || s.payment(b.PaymentID).Status != store.PaymentCaptured {
+		t.Errorf("at its own: %v, %s", err, s.payment(b.PaymentID).Status)
+	}
 }
