@@ -428,7 +428,7 @@ func TestFulfillmentAfterACancel(t *testing.T) {
 // The payer comes back in another browser, as from an app: it is told how it ended,
 // and given nothing.
 func TestFulfillmentElsewhere(t *testing.T) {
-	for state, status := range map[order.State]string{order.Authorized: "success", order.Cancelled: "cancel", order.Open: "unknown"} {
+	for state, status := range map[order.State]string{order.Authorized: "success", order.Cancelled: "cancel", order.Open: "error"} {
 		bank := newBank()
 		s := newSite(t, withBank(bank))
 		s.user(kari, password)
@@ -494,7 +494,7 @@ func TestFulfillmentWaits(t *testing.T) {
 				}
 				return b.get(bank.says(t, at, order.Cancelled))
 			}, "cancel"},
-			{"she leaves", func(b *browser, _ *url.URL) *browser { return b.submit("navigateAwayEvent") }, "unknown"},
+			{"she leaves", func(b *browser, _ *url.URL) *browser { return b.submit("navigateAwayEvent") }, "error"},
 			{"she waits for too long", func(b *browser, _ *url.URL) *browser {
 				for range 60 {
 					time.Sleep(10 * time.Second)
@@ -503,7 +503,7 @@ func TestFulfillmentWaits(t *testing.T) {
 					}
 				}
 				return b
-			}, "unknown"},
+			}, "error"},
 		} {
 			id := int64(7_000_000 + i)
 			s.order(id, "")

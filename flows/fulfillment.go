@@ -122,10 +122,20 @@ func tellOutcome(ctx context.Context, r *Run) (Event, error) {
 			return "", err
 		}
 	}
-	if r.Data.Paying.Outcome == order.Waiting { // she goes on without knowing
-		return r.paid(order.Uncertain), nil
+	return r.paid(r.Request.told(r.Data.Paying.Outcome)), nil
+}
+
+// told is what a client is told of an outcome. It has a word for what nobody knows
+// yet about several orders only; of one it is told that something went wrong, and
+// learns the rest from the order's status (ConnectID: fulfillmentStatus).
+func (r Request) told(o order.Outcome) order.Outcome {
+	switch {
+	case o != order.Waiting && o != order.Uncertain:
+		return o
+	case len(r.OrderIDs) > 1:
+		return order.Uncertain
 	}
-	return r.paid(r.Data.Paying.Outcome), nil
+	return order.Error
 }
 
 // Outcome says how what a fulfillmentUrl asks for has ended, for a browser whose
@@ -136,8 +146,6 @@ func (n *Engine) Outcome(ctx context.Context, req Request) (order.Outcome, error
 	switch {
 	case errors.Is(err, ErrNoOrder), err != nil && (ctx.Err() != nil || len(s.orders) == 0):
 		return "", err
-	case s.outcome == order.Waiting:
-		return order.Uncertain, nil
 	}
-	return s.outcome, nil
+	return req.told(s.outcome), nil
 }
