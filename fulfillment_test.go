@@ -444,7 +444,13 @@ func TestFulfillmentElsewhere(t *testing.T) {
 			t.Errorf("%s: %d captures", status, captures)
 		}
 	}
-	s := newSite(t)
+	bank := newBank() // of two orders in doubt there is a word for that
+	s := newSite(t, withBank(bank))
+	s.user(kari, password)
+	s.order(7, "")
+	s.order(8, "")
+	back := bank.says(t, s.login(kari, password, false).get(toPay("orderId", "7,8")).url, order.Open)
+	s.browser().get(back).wantAt(ended("unknown"))
 	s.browser().get(loginURL + "/fulfillment/callback?state=forged.key").wantStatus(http.StatusBadRequest)
 	s.browser().get(loginURL + "/fulfillment/callback").wantStatus(http.StatusBadRequest)
 	s.browser().get(loginURL + "/fulfillment/nothing").wantStatus(http.StatusNotFound)

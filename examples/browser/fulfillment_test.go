@@ -165,7 +165,7 @@ func TestPaymentWait(t *testing.T) {
 	b.overflow("paymentWaitState")
 	b.narrow(false)
 	b.click("#cancelPaymentButton")
-	b.at(c.home + "/bought?a=1&fulfillmentStatus=unknown")
+	b.at(c.home + "/bought?a=1&fulfillmentStatus=error")
 }
 
 // A link to an order: nothing until the button, then a password and in.
