@@ -1,7 +1,10 @@
 package sqlitestore_test
 
 import (
+	"context"
+	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/connectid-kit/connectid/store"
@@ -9,10 +12,37 @@ import (
 	"github.com/connectid-kit/connectid/store/storetest"
 )
 
+// migrated is the file of an empty store. Under the race detector the migrations take
+// longer than most tests, of which there are hundreds.
+var migrated = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "sqlitestore-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "empty.db")
+	s, err := sqlitestore.Open(context.Background(), path)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
 // open returns an empty store in a file of its own.
 func open(tb testing.TB) *sqlitestore.Store {
 	tb.Helper()
-	return openFile(tb, filepath.Join(tb.TempDir(), "connectid.db"))
+	path := filepath.Join(tb.TempDir(), "connectid.db")
+	empty, err := migrated()
+	if err == nil {
+		err = os.WriteFile(path, empty, 0o600)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return openFile(tb, path)
 }
 
 func openFile(tb testing.TB, path string) *sqlitestore.Store {
