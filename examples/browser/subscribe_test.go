@@ -34,6 +34,16 @@ func (d *demo) choose(b *tab, button string) {
 	b.click(button)
 }
 
+// opensDrawer shows the list of test cards in the bank's frame, which the page around
+// it makes as high as what is in it: what moves can not be clicked.
+func (b *tab) opensDrawer() {
+	b.t.Helper()
+	const settled = `document.documentElement.scrollHeight <= window.innerHeight + 1`
+	b.until(settled)
+	b.click(".drawer summary")
+	b.until(`document.querySelector(".drawer details").open && ` + settled)
+}
+
 // pays has the payer use one of the bank's cards, on its page or in its frame.
 func (b *tab) pays(card sandbox.Outcome) {
 	b.t.Helper()
@@ -78,7 +88,7 @@ func TestSubscribeSeamless(t *testing.T) {
 
 	d.choose(b, "#pay-seamless")
 	frame := b.frame(bankFrame)
-	frame.click(".drawer summary")
+	frame.opensDrawer()
 	frame.pays(sandbox.Declined)
 	b.until(`document.querySelector("#pay-state").innerText.includes("gikk ikke gjennom")`)
 	d.untouched(b)
@@ -87,7 +97,7 @@ func TestSubscribeSeamless(t *testing.T) {
 	b.frame(bankFrame)
 	b.open(b.url()) // as by reload: it goes on
 	frame = b.frame(bankFrame)
-	frame.click(".drawer summary")
+	frame.opensDrawer()
 	frame.pays(sandbox.Approved)
 	d.subscribes(b)
 	b.open(d.fjord() + "/subscribe/pay") // as by Back: nothing is asked for again
